@@ -1,0 +1,46 @@
+# Two commands do it all: `make lesson` trains the first model, `make test` runs every test.
+PYTHON ?= python3
+CONSTRAINTS ?= constraints.txt
+N ?= 01
+BIN := .venv/bin
+.PHONY: lesson test lab bench backbone samples save readme constraints clean
+
+lesson: .venv/ready
+	@$(BIN)/fastlessons run $(N)
+
+test: .venv/ready
+	@$(BIN)/python -m pytest tests -rs
+
+lab: .venv/ready
+	@$(BIN)/jupyter lab --notebook-dir=nbs
+
+bench: .venv/ready
+	@for b in benchmarks/*.py; do $(BIN)/python $$b || exit 1; done
+
+# The environment. CONSTRAINTS= (empty) takes the newest versions.
+.venv/ready: settings.ini setup.py pyproject.toml $(CONSTRAINTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "fastlessons needs Python 3.10 or newer, this is " + sys.version.split()[0] + ". Try: make lesson PYTHON=python3.12")'
+	@$(PYTHON) -m venv .venv || (rm -rf .venv; echo "Could not make .venv. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1)
+	@echo "Installing into .venv (once; PyTorch is large, so this can take some minutes) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[dev]'
+	@touch $@
+
+# For those who work on the lessons: see CONTRIBUTING.md.
+save: .venv/ready
+	@$(BIN)/python tests/maintain.py save $(N)
+
+readme: .venv/ready
+	@$(BIN)/python tests/maintain.py readme
+
+samples: .venv/ready
+	@$(BIN)/python -c "from fastlessons.samples import write_samples; write_samples()"
+
+backbone: .venv/ready
+	@$(BIN)/python -c "from fastlessons.backbone import *; print(save_backbone(*train_backbone()))"
+
+constraints: .venv/ready
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.10 --all-extras --no-header --no-annotate setup.py -o constraints.txt
+
+clean:
+	rm -rf .venv runs build dist *.egg-info

@@ -1,0 +1,23 @@
+"Read settings.ini, the only place for the name, the version and the requirements."
+from configparser import ConfigParser
+from pathlib import Path
+from setuptools import setup
+
+here = Path(__file__).parent
+cfg = ConfigParser(delimiters=['='], default_section=None)
+cfg.read(here/'settings.ini', encoding='utf-8')
+s = cfg['DEFAULT']
+
+setup(
+    version=s['version'], description=s['description'], author=s['author'], license=s['license'],
+    keywords=s['keywords'].split(), url=s['repo_url'], python_requires=f">={s['min_python']}",
+    long_description=(here/'README.md').read_text(encoding='utf-8'), long_description_content_type='text/markdown',
+    install_requires=s['requirements'].split(),
+    extras_require={k: v.split() for k, v in cfg['extras'].items()},
+    # The lessons and the samples travel inside the package, so that it works outside a checkout.
+    packages=['fastlessons', 'fastlessons._lessons', 'fastlessons._samples'],
+    package_dir={'fastlessons._lessons': 'nbs', 'fastlessons._samples': 'data'},
+    package_data={'fastlessons._lessons': ['*.ipynb', 'images/*'], 'fastlessons._samples': ['*']},
+    entry_points={'console_scripts': ['fastlessons=fastlessons.cli:main']},
+    classifiers=['Programming Language :: Python :: 3', 'Intended Audience :: Education'],
+)

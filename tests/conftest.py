@@ -1,0 +1,33 @@
+"What all tests share: a home of their own, no settings of this machine's user, and the real data where it is there."
+import os, sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent/'shared'
+sys.path.insert(0, str(ROOT))   # the tests are of this checkout, whatever else is installed
+
+USERS = 'FASTLESSONS_DATA', 'COLAB_RELEASE_TAG', 'KAGGLE_KERNEL_RUN_TYPE'  # what a user's own machine may have set
+
+@pytest.fixture(scope='session', autouse=True)
+def own_home(tmp_path_factory):
+    "Keep downloads, samples and results of the tests out of the user's home, and the user's settings out of the tests."
+    with pytest.MonkeyPatch.context() as m:
+        m.setenv('FASTLESSONS_HOME', str(tmp_path_factory.mktemp('home')))
+        m.setenv('FASTAI_HOME', str(tmp_path_factory.mktemp('fastai')))
+        m.setenv('PYTHONPATH', str(ROOT), prepend=os.pathsep)   # for the processes that tests start
+        for name in USERS: m.delenv(name, raising=False)
+        yield
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    "An empty home of the library for one test."
+    monkeypatch.setenv('FASTLESSONS_HOME', str(tmp_path/'home'))
+    return tmp_path/'home'
+
+@pytest.fixture(scope='session')
+def shared():
+    "The folder with real data beside the checkout."
+    if not (SHARED/'data').is_dir(): pytest.skip('real data not here: ../shared/data')
+    return SHARED

@@ -1,0 +1,178 @@
+"Exercises that check themselves, and the ledger of results."
+import json, os, re, runpy, subprocess, sys
+
+import nbformat, pytest
+
+from conftest import ROOT
+from fastlessons import check, data
+from fastlessons.check import CASES, cases, exercise, record, results, run_cases
+
+ANSWERS = {}
+for f in sorted((ROOT/'tests/answers').glob('a*.py')): ANSWERS.update(runpy.run_path(str(f))['ANSWERS'])
+
+def calls():
+    "Find the exercises that the lessons ask for: number -> notebooks."
+    found = {}
+    for path in sorted((ROOT/'nbs').glob('*.ipynb')):
+        if not '01' <= path.stem[:2] <= '89': continue
+        for c in nbformat.read(path, 4).cells:
+            for number in re.findall(r"^\s*exercise\(['\"]([^'\"]+)", c.source, re.M) if c.cell_type == 'code' else []:
+                found.setdefault(number, []).append(path.stem)
+    return found
+
+WRONG = [pytest.param(n, w, id=f'{n}-{i+1}') for n, a in ANSWERS.items() for i, w in enumerate(a['wrong'])]
+RIGHT = [pytest.param(n, r, id=f'{n}-{i+1}') for n, a in ANSWERS.items() for i, r in enumerate(a['right'])]
+
+def test_each_exercise_has_cases_answers_and_a_place():
+    assert set(CASES) == set(ANSWERS) == set(calls())
+    for number, where in calls().items(): assert all(w.startswith(number[:3].replace('.', '_')) for w in where), (number, where)
+
+def test_each_answer_file_is_of_one_lesson():
+    for f in (ROOT/'tests/answers').glob('*.py'):
+        assert re.fullmatch(r'a\d\d', f.stem)
+        for number, a in runpy.run_path(str(f))['ANSWERS'].items():
+            assert number.startswith(f.stem[1:]+'.') and len(a['right']) >= 1 and len(a['wrong']) >= 2
+
+@pytest.mark.parametrize('number,answer', RIGHT)
+def test_right_answer_passes(number, answer, capsys):
+    exercise(number, answer)
+    assert re.fullmatch(rf'✓ {re.escape(number)} Right! All \d+ cases hold.\n', capsys.readouterr().out)
+
+@pytest.mark.parametrize('number,answer', WRONG)
+def test_wrong_answer_gets_a_hint(number, answer, capsys):
+    exercise(number, answer)
+    out = capsys.readouterr().out
+    assert out.startswith(f'✗ {number} Not quite. ') and 'Traceback' not in out
+    hint = out.split('Not quite. ')[1]
+    assert re.match(r'Expected: .{10,}|Case \d+ stopped with \w+: .+', hint)
+
+def test_hints_name_the_mistake(capsys):
+    "Different mistakes get different hints."
+    for number, a in ANSWERS.items():
+        hints = {run_cases(number, w)[1] for w in a['wrong']}
+        assert len(hints) >= min(3, len(a['wrong'])), (number, hints)
+    a = runpy.run_path(str(ROOT/'tests/answers/a01.py'))
+    assert 'diagonal' in run_cases('01.3', a['with_the_diagonal'])[1]
+    assert 'rows are the actual class' in run_cases('01.3', a['columns_as_actual'])[1]
+    assert 'Maine_Coon' in run_cases('01.1', lambda f: f.split('_')[0])[1]
+
+def todo(*args): raise NotImplementedError
+def dots(a, b=1): ...
+def passes(*args): pass
+def doc(a):
+    "What it should do."
+
+@pytest.mark.parametrize('number', sorted(ANSWERS))
+def test_nothing_says_not_yet(number, capsys):
+    for args in [(), (...,), (None,), (todo,), (dots,), (passes,), (doc,), (lambda a: ...,)]:
+        exercise(number, *args)
+        out = capsys.readouterr().out
+        assert out.startswith(f'… {number} Not yet: ') or args[-1:] and args[0] not in (todo, dots, passes, doc, None, ...), (args, out)
+
+def same(a): return a
+def five(a): return 5
+def nothing(a):
+    "Do it."
+    return same(a) and None
+
+@pytest.mark.parametrize('answer', [same, five, nothing, lambda a: a, lambda a: 'x', lambda a: True])
+def test_a_short_answer_is_not_taken_for_none(answer): assert run_cases('01.1', answer)[0] is False
+
+class Nasty:
+    "An answer that makes trouble whatever one does with it."
+    def __call__(self, *args): return Nasty()
+    def __eq__(self, other): raise RuntimeError('no comparison')
+    def __repr__(self): raise RuntimeError('no repr')
+
+def recursive(*args): return recursive(*args)
+
+@pytest.mark.parametrize('answer', [Nasty(), recursive, 3, 'x', [], {}, object(), lambda: 0, lambda *a: None, lambda *a: 1/0, lambda *a: b'', int, print],
+                         ids=lambda a: type(a).__name__)
+@pytest.mark.parametrize('number', sorted(ANSWERS))
+def test_never_raises(number, answer, capsys):
+    exercise(number, answer)
+    assert re.match(rf'[✗…] {re.escape(number)} ', capsys.readouterr().out.splitlines()[-1])
+
+@pytest.mark.parametrize('number', sorted(ANSWERS))
+def test_an_array_of_numpy_is_an_answer_too(number, capsys):
+    import numpy as np
+    done, message = run_cases(number, lambda *a: np.arange(3))
+    assert done is False and message.startswith('Not quite.')
+
+def test_misspelt_exercise():
+    with pytest.raises(ValueError, match=r"no exercise '01.11'. Did you mean '01.1'\?"): exercise('01.11', 1)
+    with pytest.raises(ValueError, match='There are: 01.1, 01.2'): exercise('7', 1)
+
+def test_register_cases(monkeypatch, capsys):
+    monkeypatch.setattr(check, 'CASES', {})
+    @cases('00.1')
+    def three(x): yield 'x is 3', x == 3
+    assert check.CASES == {'00.1': three}
+    exercise('00.1', 3); exercise('00.1', 4)
+    assert capsys.readouterr().out == '✓ 00.1 Right! All 1 cases hold.\n✗ 00.1 Not quite. Expected: x is 3\n'
+
+# The ledger
+
+def test_record_writes_one_line(home, monkeypatch, capsys):
+    import numpy as np
+    from importlib.metadata import version
+    monkeypatch.setattr(data, 'used', {'pets': 'sample'})
+    line = record('01', error_rate=1/3, breeds=np.float32(.5), n=7)
+    assert results() == [line] == [json.loads((home/'results.jsonl').read_text())]
+    assert line['metrics'] == {'error_rate': .3333, 'breeds': .5, 'n': 7.}
+    assert line['lesson'] == '01' and line['data'] == {'pets': 'sample'}
+    assert (line['fastai'], line['torch'], line['cores']) == (version('fastai'), version('torch'), os.cpu_count())
+    assert line['python'] == '.'.join(map(str, sys.version_info[:3])) and line['device']
+    assert 0 <= line['seconds'] < 3600 and re.fullmatch(r'\d{4}-\d\d-\d\d \d\d:\d\d', line['when'])
+    assert set(line) == {'lesson', 'metrics', 'data', 'seconds', 'when', 'python', 'fastai', 'torch', 'cores', 'device'}
+    assert re.match(r'Lesson 01: error_rate 0.3333, breeds 0.5, n 7 \([\d.]+ s so far, data: sample\)\n', capsys.readouterr().out)
+
+def test_record_keeps_what_is_there(home):
+    lines = [record(f'0{i}', x=i) for i in range(1, 4)]
+    assert results() == lines
+
+def test_record_without_data(home, monkeypatch, capsys):
+    monkeypatch.setattr(data, 'used', {})
+    assert record('03', loss=0)['data'] == {}
+    assert 'data: none' in capsys.readouterr().out
+
+def test_results_before_the_first_lesson(home):
+    assert results() == [] and not home.exists()
+
+@pytest.mark.parametrize('bad', [b'{"lesson": "01", "when', b'\xff\xfe\x00', b'3', b'null', b'[1, 2]', b'not json at all'])
+def test_damaged_line(home, bad, capsys):
+    "A line that was cut off costs no other line, also not the one that is written after it."
+    first = record('01', x=1)
+    with open(home/'results.jsonl', 'ab') as f: f.write(bad)
+    second = record('02', x=2)
+    capsys.readouterr()
+    assert results() == [first, second]
+    assert 'left out a line that is not whole' in capsys.readouterr().out
+
+@pytest.mark.parametrize('how', ['below a file', 'ledger is a folder', 'disk full'])
+def test_ledger_cannot_be_written(how, home, monkeypatch, capsys):
+    "A lesson does not fail at its very end because of that."
+    if how == 'below a file': home.write_text('')
+    if how == 'ledger is a folder': (home/'results.jsonl').mkdir(parents=True)
+    if how == 'disk full': monkeypatch.setattr(check, '_append', lambda line: (_ for _ in ()).throw(OSError(28, 'No space left on device')))
+    assert record('01', x=1)['metrics'] == {'x': 1.}
+    out = capsys.readouterr().out
+    assert 'cannot be written to, so the result is not kept' in out and 'Lesson 01: x 1' in out
+    assert results() == []
+
+def test_several_writers_at_once(home, tmp_path):
+    code = f'''
+import time
+from pathlib import Path
+from fastlessons.check import record
+print('ready', flush=True)
+while not Path({str(tmp_path/'go')!r}).exists(): time.sleep(.005)
+for i in range(100): record('01', i=i)
+'''
+    ps = [subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    for p in ps: assert p.stdout.readline() == 'ready\n'
+    (tmp_path/'go').touch()
+    for p in ps: p.communicate(timeout=60)
+    assert [p.returncode for p in ps] == [0, 0, 0]
+    found = results()
+    assert len(found) == 300 and sorted(l['metrics']['i'] for l in found) == sorted([float(i) for i in range(100)]*3)

@@ -1,0 +1,52 @@
+"Every notebook runs from top to bottom, as it does for a learner, and the lessons' numbers lie in their bands."
+import json, os, subprocess, sys
+from pathlib import Path
+
+import pytest
+if sys.version_info >= (3, 11): import tomllib
+else: import tomli as tomllib   # comes with nbdev
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent/'shared'
+NBS = sorted(p for p in (ROOT/'nbs').glob('*.ipynb'))
+LESSONS = [p for p in NBS if p.stem[:2].isdigit() and '01' <= p.stem[:2] <= '89']
+EXPECTED = tomllib.loads((ROOT/'tests/expected.toml').read_text())
+
+@pytest.mark.parametrize('path', [p for p in NBS if p not in LESSONS], ids=lambda p: p.stem)
+def test_library_notebook_runs(path):
+    from nbdev.test import test_nb
+    ok, seconds = test_nb(path)
+    assert ok, f'{path.name} stopped with an error; it is printed above'
+
+def run_lesson(number, out, *args, **env):
+    "Run a lesson with the command, as a learner does; return the ledger lines that it wrote."
+    env = dict(os.environ, FASTLESSONS_HOME=str(out/'home'), **env)
+    r = subprocess.run([sys.executable, '-c', 'import sys; from fastlessons.cli import main; sys.exit(main())', 'run', number, '--out', out, *args],
+                       env=env, capture_output=True, text=True, timeout=1500)
+    assert r.returncode == 0, r.stdout[-3000:] + r.stderr[-3000:]
+    assert 'Warning' not in r.stderr, r.stderr
+    return [json.loads(l) for l in (out/'home'/'results.jsonl').read_text().splitlines()], r.stdout
+
+def assert_in_bands(lines, source):
+    "Compare what a lesson wrote in the ledger with `expected.toml`."
+    number = lines[-1]['lesson']
+    found = dict(lines[-1]['metrics'], seconds=lines[-1]['seconds'])
+    bands = EXPECTED[number][source]
+    assert set(bands) == set(found), 'each recorded number has a band, each band a number'
+    for name, (low, high) in bands.items(): assert low <= found[name] <= high, f'{name} is {found[name]}, expected {low} to {high}'
+
+@pytest.mark.parametrize('path', LESSONS, ids=lambda p: p.stem)
+def test_lesson_runs_on_the_sample(path, tmp_path):
+    # an empty TORCH_HOME: the bands are those of the bundled backbone, whatever is on this machine
+    lines, out = run_lesson(path.stem[:2], tmp_path, '--data', 'sample', TORCH_HOME=str(tmp_path/'torch'))
+    assert_in_bands(lines, 'sample')
+    assert set(lines[-1]['data'].values()) == {'sample'}
+    page = (tmp_path/f'{path.stem}.html').read_text(encoding='utf-8')
+    assert (tmp_path/f'{path.stem}.ipynb').exists() and '<h1' in page and 'Traceback' not in page
+
+@pytest.mark.skipif(not (SHARED/'data').exists(), reason='real data not here: ../shared/data')
+@pytest.mark.parametrize('number', [n for n in EXPECTED if 'folder' in EXPECTED[n]])
+def test_lesson_runs_on_real_data(number, tmp_path):
+    lines, out = run_lesson(number, tmp_path, '--data', str(SHARED/'data'), TORCH_HOME=str(SHARED/'torch'))
+    assert_in_bands(lines, 'folder')
+    assert set(lines[-1]['data'].values()) == {'folder'}
