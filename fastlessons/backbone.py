@@ -116,9 +116,9 @@ def _normalise(x):
 
 # %% ../nbs/93_backbone.ipynb #4107d5e4
 def train_backbone(
-    n=240,         # pictures drawn for each kind
-    epochs=12,     # times that each is seen
-    size=96,       # side in pixels at the end of training; the first half runs at two thirds of it
+    n=160,         # pictures drawn for each kind
+    epochs=8,      # times that each is seen
+    size=96,       # side in pixels at the end of training; the first 60% run at two thirds of it
     bs=64,         # batch size
     lr=6e-3,       # highest learning rate
     seed=0,        # for drawing, shuffling and starting weights
@@ -133,7 +133,7 @@ def train_backbone(
     for epoch in range(epochs):
         net.train()
         for i in torch.randperm(len(x))[:len(x)//bs*bs].view(-1, bs):
-            xb = _augment(x[i], size if epoch >= epochs/2 else size*2//3, rng).contiguous(memory_format=torch.channels_last)
+            xb = _augment(x[i], size if epoch >= .6*epochs else size*2//3, rng).contiguous(memory_format=torch.channels_last)
             with torch.autocast('cpu', torch.bfloat16, enabled=_fast_bf16()): loss = F.cross_entropy(net(xb).float(), y[i], label_smoothing=.1)
             loss.backward()
             opt.step()

@@ -38,7 +38,8 @@ def run_cases(
     answer,  # what the learner made: a function, a number, a model, ...
 ):           # Returns (done, message); done is True, False, or None for "not yet"
     "Run the cases of exercise `number` on `answer`."
-    if answer is None or answer is ... or _not_begun(answer): return None, 'Not yet: put your answer in place of the dots.'
+    if answer is None or answer is ... or _not_begun(answer):
+        return None, 'Not yet: put your answer in place of the dots.'
     passed = 0
     try:
         for expected, holds in CASES[number](answer):
@@ -122,5 +123,5 @@ def results():  # Returns a list of dicts, oldest first; a line that cannot be r
     for text in path.read_bytes().splitlines() if path.is_file() else []:
         if not text: continue
         try: lines.append(dict(json.loads(text)))
-        except (ValueError, TypeError): print(f'{data.short(path)}: left out a line that is not whole: {text[:40]}')
+        except (ValueError, TypeError): print(f'{path.name}: left out a line that is not whole: {text[:40]}')
     return lines

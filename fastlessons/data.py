@@ -96,7 +96,8 @@ def home():
 
 def _bundle():
     "Return the folder of the bundled samples: inside the installed package, or `data` in a checkout."
-    here = Path(__file__).resolve().parent
+    import fastlessons   # a notebook has no __file__, the package has
+    here = Path(fastlessons.__file__).resolve().parent
     return here/'_samples' if (here/'_samples').exists() else here.parent/'data'
 
 def _writable(folder):

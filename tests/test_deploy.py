@@ -1,0 +1,390 @@
+"A learner becomes a model folder that says the same, refuses what it cannot say, and needs neither torch nor fastai."
+import io, json, os, random, shutil, subprocess, sys, warnings
+from pathlib import Path
+
+import numpy as np, pytest, torch
+from PIL import Image
+from torch import nn
+from torch.nn import functional as F
+from fastai.vision.all import (AdaptiveConcatPool2d, BCEWithLogitsLossFlat, CategoryBlock, Categorize, ColReader, CropPad, CrossEntropyLossFlat, DataBlock,
+    DataLoader, DataLoaders, Datasets, FlipItem, FocalLossFlat, ImageBlock, ImageDataLoaders, LabelSmoothingCrossEntropy, LabelSmoothingCrossEntropyFlat, Learner,
+    MaskBlock, MultiCategoryBlock, Normalize, PadMode, PILImage, PILImageBW, PointBlock, RandomCrop, RandomErasing, RandomResizedCrop as RRC, RandomSplitter,
+    RatioResize, RegressionBlock, Resize, ResizeMethod, TensorImage, Transform, aug_transforms, error_rate, get_image_files, imagenet_stats, load_learner,
+    resnet18, vision_learner)
+from fastlessons import deploy
+from fastlessons.backbone import resnet_mini
+from fastlessons.data import get_data
+from fastlessons.deploy import Classifier, export_classifier, upright
+
+pytest.importorskip('onnxruntime', reason="needs the extra 'onnx'")
+pytest.importorskip('onnxscript', reason="needs the extra 'onnx'")
+ROOT = Path(__file__).resolve().parent.parent
+MEAN_STD = Normalize.from_stats(*imagenet_stats, cuda=False)
+
+@pytest.fixture(scope='session')
+def photos(tmp_path_factory):
+    "60 drawn pets in many sizes and shapes, as photos have them."
+    folder, rng = tmp_path_factory.mktemp('photos'), random.Random(0)
+    files = get_image_files(get_data('pets', 'sample')/'images').sorted()[::15][:60]
+    for f in files:
+        with Image.open(f) as im: im.resize((rng.randint(60, 400), rng.randint(60, 400))).save(folder/f.name, quality=95)
+    return folder
+
+def is_cat(name): return name[0].isupper()
+
+def make_dls(photos, item_tfms=None, batch_tfms=None, label=is_cat, **kwargs):
+    return ImageDataLoaders.from_name_func(photos, get_image_files(photos).sorted(), label, item_tfms=item_tfms, batch_tfms=batch_tfms,
+                                           bs=8, seed=1, num_workers=0, **kwargs)
+
+def small_net(n=2, c=3):
+    "A network that is quick to export and changes its mind when a few pixels change."
+    return nn.Sequential(nn.Conv2d(c, 8, 5, 3), nn.ReLU(), AdaptiveConcatPool2d(1), nn.Flatten(), nn.BatchNorm1d(16), nn.Linear(16, n))
+
+def make_learner(dls, net=None, **kwargs):
+    "A learner whose answers differ from picture to picture: its batch norms have seen the validation pictures."
+    learn = Learner(dls, net or small_net(), metrics=error_rate, **dict(dict(loss_func=CrossEntropyLossFlat()), **kwargs))
+    settle(learn)
+    return learn
+
+def settle(learn):
+    for m in learn.model.modules():
+        if hasattr(m, 'momentum'): m.momentum = None   # keep the plain mean of all batches
+    learn.model.train()
+    with torch.no_grad():
+        for xb, _ in learn.dls.valid: learn.model(xb)
+    learn.model.eval()
+
+def item(dls, picture):
+    "What fastai's item transforms make of a validation picture: uint8 (h, w, 3)."
+    dls.valid.after_item.split_idx = 1
+    return dls.valid.after_item((PILImage.create(picture),))[0].permute(1, 2, 0).numpy()
+
+def fastai_probs(learn):
+    with learn.no_bar(): return learn.get_preds()[0].numpy()
+
+def our_probs(c, pictures): return np.array([[a[label] for label in c.labels] for a in c.predict_batch(pictures)])
+
+def assert_same(learn, folder):
+    "The folder says what the learner says, on every picture of the validation set, from the files."
+    c = Classifier.load(folder)
+    theirs, ours = fastai_probs(learn), our_probs(c, learn.dls.valid_ds.items)
+    assert len(ours) == len(learn.dls.valid_ds) >= 12 and theirs.std(0).max() > .02, 'the test must be able to fail'
+    assert abs(ours - theirs).max() < 1e-3
+    assert (ours.argmax(1) == theirs.argmax(1)).all()
+    assert c.labels == [str(o) for o in learn.dls.vocab]
+    return c
+
+# ---- agreement with fastai ----------------------------------------------------------------------------------------
+
+@pytest.fixture(scope='session')
+def cats(photos, tmp_path_factory):
+    "The learner of lesson 01, with a lambda for labels, and its folder."
+    weights = (ROOT/'data/backbone.safetensors').exists()
+    dls = make_dls(photos, [upright, Resize(96)], label=lambda name: name[0].isupper())
+    learn = vision_learner(dls, resnet_mini, metrics=error_rate, pretrained=weights)
+    with learn.no_bar(), learn.no_logging(): learn.fit(1, 3e-3)
+    settle(learn)
+    return learn, export_classifier(learn, tmp_path_factory.mktemp('models')/'cats')
+
+def test_two_classes_and_a_lambda(cats):
+    learn, folder = cats
+    c = assert_same(learn, folder)
+    assert c.labels == ['False', 'True'] and {f.name for f in folder.iterdir()} == {'card.json', 'model.onnx', 'model.safetensors'}
+    card = c.card
+    assert card['format'] == 1 and card['size'] == [96, 96] and card['resize']['method'] == 'crop' and card['arch'] == 'resnet_mini'
+    assert card['metrics']['error_rate'] == pytest.approx(learn.validate()[1], abs=1e-5)
+    assert card['data']['valid'] == len(learn.dls.valid_ds) and set(card['versions']) == {'fastlessons', 'torch', 'fastai'}
+
+def test_the_weights_go_on_training(cats):
+    from safetensors.torch import load_file
+    learn, folder = cats
+    fresh = vision_learner(learn.dls, resnet_mini, pretrained=False)
+    fresh.model.load_state_dict(load_file(folder/'model.safetensors'))
+    fresh.model.eval()
+    assert abs(fastai_probs(fresh) - fastai_probs(learn)).max() < 1e-3
+
+def test_37_breeds_with_presizing_quietly(tmp_path, capfd):
+    files = get_image_files(get_data('pets', 'sample')/'images').sorted()
+    dls = ImageDataLoaders.from_name_re(files[0].parent.parent, files, r'^(.+)_\d+.jpg$', valid_pct=.1, seed=1, bs=32, num_workers=0,
+                                        item_tfms=Resize(110), batch_tfms=[*aug_transforms(size=64, min_scale=.75), MEAN_STD])
+    learn = vision_learner(dls, resnet18, pretrained=False, metrics=error_rate)
+    settle(learn)
+    capfd.readouterr()
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        folder = export_classifier(learn, tmp_path/'breeds')
+    assert capfd.readouterr() == ('', '')
+    c = assert_same(learn, folder)
+    assert len(c.labels) == 37 and c.card['mean'] == pytest.approx(imagenet_stats[0], abs=1e-6)
+    assert c.card['data']['name'] == 'pets' and c.card['data']['source'] == 'sample'
+
+def test_timm(photos, tmp_path):
+    pytest.importorskip('timm', reason='timm is not installed')
+    learn = vision_learner(make_dls(photos, Resize(96)), 'resnet10t', pretrained=False)
+    settle(learn)
+    assert assert_same(learn, export_classifier(learn, tmp_path/'m')).card['arch'] == 'resnet10t'
+
+BICUBIC = Image.Resampling.BICUBIC, Image.Resampling.NEAREST
+RULES = dict(crop=[Resize(96)], oblong=[Resize((60, 128))], squish=[Resize(96, 'squish')], pad=[Resize(96, 'pad')], bicubic=[Resize(90, resamples=BICUBIC)],
+    pad_zeros=[Resize(96, ResizeMethod.Pad, pad_mode=PadMode.Zeros)], pad_border=[Resize((70, 99), 'pad', pad_mode='border')],
+    rrc=[RRC(96, min_scale=.5)], rrc_plain=[RRC(100, val_xtra=0)], rrc_oblong=[RRC((64, 128))], middle=[CropPad(128)],
+    two=[Resize(120, 'squish'), RandomCrop(100)], flip=[Resize(96), FlipItem(.5)], upright=[upright, Resize(96)])
+
+@pytest.mark.parametrize('name', RULES)
+def test_item_transforms_to_the_pixel(photos, name):
+    dls = make_dls(photos, RULES[name])
+    learn = Learner(dls, small_net(), loss_func=CrossEntropyLossFlat())
+    size, rule = deploy._item_rule(learn)
+    for f in dls.valid_ds.items:
+        assert (deploy._cut(deploy._picture(f), size, rule) == item(dls, f)).all(), f.name
+
+BATCH = dict(nothing=[], norm=[MEAN_STD], augment=aug_transforms(), presize=[*aug_transforms(size=96), MEAN_STD], by_three=aug_transforms(size=64),
+    oblong=aug_transforms(size=(96, 60)), bigger=aug_transforms(size=260, align_corners=False), crops=aug_transforms(size=128, min_scale=.5),
+    corners=aug_transforms(size=70, align_corners=False), erase=[RandomErasing()])
+
+@pytest.mark.parametrize('name', BATCH)
+def test_batch_transforms(photos, name):
+    dls = make_dls(photos, Resize((192, 215)), BATCH[name])
+    learn = Learner(dls, nn.Flatten(), loss_func=CrossEntropyLossFlat())
+    x = torch.from_numpy(np.stack([deploy._cut(deploy._picture(f), *deploy._item_rule(learn)) for f in dls.valid_ds.items[:8]]))
+    steps, *_ = deploy._batch_steps(learn, [192, 215])
+    ours = x.permute(0, 3, 1, 2).float()
+    for step in steps: ours = step(ours)
+    theirs = dls.valid.one_batch()[0]
+    assert ours.shape == theirs.shape and abs(ours - theirs.as_subclass(torch.Tensor)).max() < 1e-4
+
+class Grey(nn.Module):   # for pictures of one channel
+    def __init__(self): super().__init__(); self.net = small_net(c=1)
+    def forward(self, x): return self.net(x)
+
+def test_grey_pictures_from_a_table(photos, tmp_path):
+    import pandas as pd
+    table = pd.DataFrame([(str(f), is_cat(f.name)) for f in get_image_files(photos).sorted()], columns=['file', 'cat'])
+    dls = DataBlock((ImageBlock(PILImageBW), CategoryBlock), get_x=ColReader('file'), get_y=ColReader('cat'), item_tfms=RRC(96),
+                    splitter=RandomSplitter(seed=1)).dataloaders(table, bs=8, num_workers=0)
+    learn = make_learner(dls, Grey(), loss_func=LabelSmoothingCrossEntropyFlat())
+    c = Classifier.load(export_classifier(learn, tmp_path/'m'))
+    assert c.card['mode'] == 'L'
+    assert abs(our_probs(c, list(dls.valid_ds.items.file)) - fastai_probs(learn)).max() < 1e-3
+
+def test_a_learner_from_a_pickle_which_has_no_data(photos, tmp_path):
+    learn = make_learner(make_dls(photos, Resize(96)))
+    learn.export(tmp_path/'learn.pkl')
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')   # that a pickle is code
+        again = load_learner(tmp_path/'learn.pkl')
+    c = Classifier.load(export_classifier(again, tmp_path/'m'))
+    assert abs(our_probs(c, learn.dls.valid_ds.items) - fastai_probs(learn)).max() < 1e-3
+    assert c.card['metrics'] == {}
+
+def test_pictures_of_one_size_need_no_resize():
+    path = get_data('pets', 'sample')/'images'
+    learn = Learner(ImageDataLoaders.from_name_func(path, get_image_files(path)[:20], is_cat, num_workers=0), small_net(), loss_func=CrossEntropyLossFlat())
+    assert deploy._item_rule(learn)[0] == [160, 160]
+
+@pytest.mark.parametrize('loss', [CrossEntropyLossFlat(weight=torch.tensor([1., 2.])), nn.CrossEntropyLoss(), F.cross_entropy, FocalLossFlat(), LabelSmoothingCrossEntropy()], ids=str)
+def test_kinds_of_cross_entropy(loss): deploy._check_loss(loss, 2)
+
+# ---- refusals -----------------------------------------------------------------------------------------------------
+
+def block(photos, *blocks, y=lambda f: is_cat(f.name)):
+    return DataBlock((ImageBlock, *blocks), get_items=get_image_files, get_y=y, n_inp=1, item_tfms=Resize(64)).dataloaders(photos, bs=8, num_workers=0)
+
+def text_dls(photos):
+    from fastai.text.data import TensorText
+    return Datasets(list(range(20)), [[lambda i: TensorText(torch.tensor([i, 2]))], [lambda i: i % 2, Categorize()]]).dataloaders(bs=4, num_workers=0)
+
+class Mirror(Transform):
+    order = 50
+    def encodes(self, x: TensorImage): return x.flip(-1)
+
+OTHERS = dict(
+    TensorMultiCategory=lambda p: block(p, MultiCategoryBlock, y=lambda f: [f.name[0]]), PILMask=lambda p: block(p, MaskBlock(['a', 'b']), y=lambda f: f),
+    TensorPoint=lambda p: block(p, PointBlock, y=lambda f: [[1., 2.]]), Tensor=lambda p: block(p, RegressionBlock, y=lambda f: len(f.name)),
+    TensorText=text_dls, DataLoaders=lambda p: DataLoaders(DataLoader([(torch.zeros(3, 8, 8), 0)]*4, bs=2), DataLoader([(torch.zeros(3, 8, 8), 0)]*4, bs=2)),
+    RatioResize=lambda p: make_dls(p, [Resize(96), RatioResize(80)]), Mirror=lambda p: make_dls(p, Resize(64), [Mirror()]))
+
+@pytest.mark.parametrize('name', OTHERS)
+def test_other_learners_are_refused_by_name(photos, tmp_path, name):
+    with pytest.raises(ValueError, match=name): export_classifier(Learner(OTHERS[name](photos), small_net(), loss_func=CrossEntropyLossFlat()), tmp_path/'m')
+    assert not list(tmp_path.iterdir())
+
+def test_what_is_no_learner_or_no_cross_entropy(photos, tmp_path):
+    with pytest.raises(TypeError, match='not Sequential'): export_classifier(small_net(), tmp_path/'m')
+    with pytest.raises(ValueError, match='BCEWithLogits'): export_classifier(Learner(make_dls(photos, Resize(64)), small_net(), loss_func=BCEWithLogitsLossFlat()), tmp_path/'m')
+
+def test_a_network_that_onnx_cannot_hold_leaves_nothing(photos, tmp_path):
+    net = nn.Sequential(nn.AdaptiveMaxPool2d(5), nn.Flatten(), nn.Linear(75, 2))
+    with pytest.raises(ValueError, match='adaptive_max_pool2d'): export_classifier(make_learner(make_dls(photos, Resize(64)), net), tmp_path/'m')
+    assert not list(tmp_path.iterdir())
+
+def test_a_wrong_exporter_is_found_out(photos, tmp_path, monkeypatch):
+    network = deploy._network
+    monkeypatch.setattr(deploy, '_network', lambda model, steps, n: network(model, [lambda x: x/200, *steps[1:]], n))
+    with pytest.raises(RuntimeError, match='differ by'): export_classifier(make_learner(make_dls(photos, Resize(64))), tmp_path/'m')
+    assert not list(tmp_path.iterdir())
+
+def test_only_a_model_folder_is_replaced(cats, tmp_path):
+    (tmp_path/'mine').mkdir()
+    (tmp_path/'mine'/'thesis.txt').write_text('years of work')
+    (tmp_path/'file').write_text('x')
+    for name in 'mine', 'file':
+        with pytest.raises(FileExistsError, match='not a model folder'): export_classifier(cats[0], tmp_path/name)
+    assert (tmp_path/'mine'/'thesis.txt').read_text() == 'years of work' and (tmp_path/'file').is_file()
+
+def test_a_failed_swap_keeps_the_old_model(cats, tmp_path):
+    old = shutil.copytree(cats[1], tmp_path/'m')
+    (tmp_path/'tmp').mkdir()
+    with pytest.raises(FileNotFoundError): deploy._swap(tmp_path/'nothing', old, tmp_path/'tmp')
+    Classifier.load(old)
+    new = shutil.copytree(cats[1], tmp_path/'new')
+    assert deploy._swap(new, old, tmp_path/'tmp') == old and not new.exists()
+
+# ---- loading ------------------------------------------------------------------------------------------------------
+
+def change(folder, **kwargs):
+    f = folder/'card.json'
+    f.write_text(json.dumps(dict(json.loads(f.read_text()), **kwargs)))
+
+def less(folder, key):
+    f = folder/'card.json'
+    f.write_text(json.dumps({k: v for k, v in json.loads(f.read_text()).items() if k != key}))
+
+def flip_a_byte(f):
+    b = bytearray(f.read_bytes())
+    b[len(b)//2] ^= 1
+    f.write_bytes(b)
+
+DAMAGE = {
+    'model.onnx is damaged': lambda d: flip_a_byte(d/'model.onnx'), 'model.safetensors is damaged': lambda d: flip_a_byte(d/'model.safetensors'),
+    'model.onnx is damaged or': lambda d: (d/'model.onnx').write_bytes((d/'model.onnx').read_bytes()[:1000]), 'model.onnx is missing': lambda d: (d/'model.onnx').unlink(),
+    'model.safetensors is missing': lambda d: (d/'model.safetensors').unlink(), 'card.json is missing': lambda d: (d/'card.json').unlink(),
+    'not JSON': lambda d: (d/'card.json').write_text('{"format": 1,'), 'it is not JSON': lambda d: (d/'card.json').write_bytes(b'\xff\xfe\xfd'),
+    "no 'format'": lambda d: (d/'card.json').write_text('[1, 2]'), 'format 2, this version reads format 1': lambda d: change(d, format=2),
+    'labels missing': lambda d: less(d, 'labels'), 'size missing': lambda d: change(d, size='big'), 'resize missing': lambda d: less(d, 'resize'),
+    'files, model.onnx, model.safetensors missing': lambda d: less(d, 'files'), 'model.onnx missing': lambda d: change(d, files={'model.safetensors': 'x'})}
+
+@pytest.mark.parametrize('message', DAMAGE)
+def test_a_damaged_folder_is_refused(cats, tmp_path, message):
+    folder = shutil.copytree(cats[1], tmp_path/'m')
+    DAMAGE[message](folder)
+    with pytest.raises((ValueError, FileNotFoundError), match=message): Classifier.load(folder)
+
+def test_neither_torch_nor_fastai(cats, photos):
+    code = '''import sys
+from fastlessons.deploy import Classifier
+print(Classifier.load(sys.argv[1]).predict(sys.argv[2]))
+heavy = {'torch', 'torchvision', 'fastai', 'fastcore', 'onnx', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)
+assert not heavy, heavy'''
+    r = subprocess.run([sys.executable, '-W', 'error', '-c', code, cats[1], next(photos.glob('*.jpg'))], capture_output=True, text=True)
+    assert r.returncode == 0 and 'True' in r.stdout and not r.stderr, r.stderr
+
+def test_the_module_works_as_a_file_of_its_own(cats, photos, tmp_path):
+    shutil.copy(deploy.__file__, tmp_path/'classifier.py')
+    code = 'import sys; from classifier import Classifier; Classifier.load(sys.argv[1]).predict(sys.argv[2]); assert not any("fastlessons" in m for m in sys.modules)'
+    subprocess.run([sys.executable, '-c', code, cats[1], next(photos.glob('*.jpg'))], check=True, cwd=tmp_path, env={k: v for k, v in os.environ.items() if k != 'PYTHONPATH'})
+
+# ---- pictures -----------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def c(cats): return Classifier.load(cats[1])
+
+@pytest.fixture
+def pic(photos): return next(f for f in get_image_files(photos).sorted())
+
+def saved(im, format='PNG', **kwargs):
+    b = io.BytesIO()
+    im.save(b, format, **kwargs)
+    return b.getvalue()
+
+def noise(w, h, *c, high=256): return np.random.default_rng(0).integers(0, high, (h, w, *c), dtype=np.uint8)
+
+def test_all_kinds_of_input_say_the_same(c, pic):
+    im = Image.open(pic).convert('RGB')
+    with open(pic, 'rb') as f: answers = [c.predict(o) for o in (pic, str(pic), pic.read_bytes(), f, io.BytesIO(pic.read_bytes()), im, np.array(im), np.array(im.convert('RGBA')))]
+    assert all(a == answers[0] for a in answers)
+    assert list(answers[0].values()) == sorted(answers[0].values(), reverse=True) and sum(answers[0].values()) == pytest.approx(1, abs=1e-5)
+    assert all(a == pytest.approx(answers[0], abs=1e-5) for a in c.predict_batch(iter([pic]*19)))
+    assert c.predict_batch([]) == []
+
+RGB = Image.fromarray(noise(120, 90, 3))
+KINDS = dict(cmyk=saved(RGB.convert('CMYK'), 'JPEG'), grey_jpeg=saved(RGB.convert('L'), 'JPEG'), rgba=saved(Image.fromarray(noise(120, 90, 4))), palette=saved(RGB.quantize(16)),
+    palette_see_through=saved(RGB.quantize(16), transparency=bytes(range(16))), grey_alpha=saved(RGB.convert('LA')), one_bit=saved(RGB.convert('1')), rgb_see_through=saved(RGB, transparency=(1, 2, 3)),
+    webp=saved(RGB, 'WEBP', lossless=True), bmp=saved(RGB, 'BMP'), gif=saved(RGB, 'GIF', save_all=True, append_images=[RGB.rotate(90)]*5), progressive=saved(RGB, 'JPEG', progressive=True),
+    dot=saved(Image.fromarray(noise(1, 1, 3))), tall=saved(Image.fromarray(noise(1, 20000, 3))), wide=saved(Image.fromarray(noise(20000, 1, 3))))
+
+@pytest.mark.parametrize('name', KINDS)
+@pytest.mark.filterwarnings('error')
+def test_kinds_of_pictures_as_in_fastai(cats, c, name):
+    learn, _ = cats
+    pixels = np.stack([c._pixels(KINDS[name])])
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')   # Pillow's about transparency, in fastai's own reading
+        theirs = item(learn.dls, KINDS[name])
+    assert (pixels[0] == theirs).all() and set(c.predict(KINDS[name])) == {'True', 'False'}
+
+def test_16_bits_are_not_made_white(c):
+    deep = Image.fromarray((np.arange(100*100).reshape(100, 100)*6).astype('uint16'))
+    pixels = c._pixels(saved(deep))
+    assert 20 < pixels.mean() < 200 and pixels.max() < 255   # fastai, by way of Pillow, makes nearly all of it white
+
+def png_of(w, h):
+    "The head of a PNG that promises `w` by `h` pixels."
+    import struct, zlib
+    chunk = lambda kind, data: struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', w, h, 8, 2, 0, 0, 0)) + chunk(b'IDAT', zlib.compress(b'\0'*1000)) + chunk(b'IEND', b'')
+
+JPEG = saved(RGB, 'JPEG')
+BAD = dict(empty=(b'', 'not a picture'), text=(b'this is no picture'*100, 'not a picture'), svg=(b'<svg xmlns="http://www.w3.org/2000/svg"/>', 'not a picture'),
+    html=(b'<!doctype html><script>alert(1)</script>', 'not a picture'), cut_jpeg=(JPEG[:len(JPEG)//2], 'cut off'), cut_png=(saved(RGB)[:2000], 'cut off'), tiff=(saved(RGB, 'TIFF'), 'not a picture'),
+    bomb_100=(png_of(10_000, 10_000), 'too big'), bomb_400=(png_of(20_000, 20_000), 'too big'), bomb_huge=(png_of(2**31-1, 2**31-1), 'too big|not a picture'), no_pixels=(png_of(0, 5), 'not a picture|empty'),
+    float_array=(np.zeros((9, 9, 3)), 'float64'), bool_array=(np.zeros((9, 9), bool), 'bool'), five=(np.zeros((9, 9, 5), np.uint8), r'\(9, 9, 5\)'), batch=(np.zeros((2, 9, 9, 3), np.uint8), 'shape'),
+    nothing=(np.zeros((0, 9, 3), np.uint8), 'shape'), flat=(np.zeros(9, np.uint8), 'shape'), f_mode=(Image.new('F', (9, 9)), "'F'"), i_mode=(Image.new('I', (9, 9)), "'I'"),
+    lazy=(Image.open(io.BytesIO(JPEG[:len(JPEG)//2])), 'cut off'), text_file=(io.StringIO('hello'), 'not a picture'))
+
+@pytest.mark.parametrize('name', BAD)
+@pytest.mark.filterwarnings('ignore::PIL.Image.DecompressionBombWarning')
+def test_bad_pictures_are_refused_in_plain_words(c, name):
+    given, message = BAD[name]
+    with pytest.raises(ValueError, match=message) as e: c.predict(given)
+    assert '/' not in str(e.value) and '0x' not in str(e.value)
+    with pytest.raises(ValueError, match='Picture 1: '): c.predict_batch([RGB, given])
+
+def test_other_things_are_refused(c, tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no file 'x.jpg'") as e: c.predict(tmp_path/'x.jpg')
+    assert str(tmp_path) not in str(e.value)
+    for o in None, 3, [1, 2], {}:
+        with pytest.raises(TypeError, match='not '+type(o).__name__): c.predict(o)
+    with pytest.raises(FileNotFoundError): c.predict(tmp_path)
+
+def test_padding_of_a_thread_is_refused(c):
+    c.card = dict(c.card, resize=dict(c.card['resize'], method='pad'))
+    with pytest.raises(ValueError, match='long and thin'): c.predict(KINDS['tall'])
+
+# ---- EXIF ---------------------------------------------------------------------------------------------------------
+
+def turned(im, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return saved(im, 'PNG', exif=exif)
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_exif_is_obeyed_in_both(cats, c, orientation):
+    from PIL import ImageOps
+    data = turned(RGB, orientation)
+    assert (c._pixels(data) == item(cats[0].dls, data)).all()
+    assert (c._pixels(data) == c._pixels(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))).all()
+    if orientation > 1: assert (c._pixels(data) != c._pixels(RGB)).any()
+
+def test_a_damaged_exif_note_is_ignored(c):
+    b = saved(RGB, 'JPEG', exif=b'Exif\0\0MM\0*\xff\xff\xff\xff broken')
+    assert (c._pixels(b) == c._pixels(saved(RGB, 'JPEG'))).all()
+
+def test_export_warns_if_the_learner_ignores_exif(photos, tmp_path):
+    for i in range(12):
+        (tmp_path/f'{"Ab"[i%2]}_{i}.png').write_bytes(turned(RGB, 6))
+    learn = Learner(make_dls(tmp_path, Resize(64)), small_net(), loss_func=CrossEntropyLossFlat())
+    with pytest.warns(UserWarning, match='EXIF'): deploy._warn_sideways(learn)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        deploy._warn_sideways(Learner(make_dls(tmp_path, [upright, Resize(64)]), small_net(), loss_func=CrossEntropyLossFlat()))

@@ -1,0 +1,341 @@
+"Whether the notebooks, the library and the packaging are in the shape that CONTRIBUTING.md promises."
+import ast, configparser, fnmatch, hashlib, json, re, shutil, statistics, subprocess, sys
+from importlib import metadata
+from pathlib import Path
+
+import nbformat, pytest
+if sys.version_info >= (3, 11): import tomllib
+else: import tomli as tomllib   # comes with nbdev
+
+from conftest import ROOT
+
+NBS = sorted((ROOT/'nbs').glob('*.ipynb'))
+LESSONS = [p for p in NBS if '01' <= p.stem[:2] <= '89']
+MODULES = sorted((ROOT/'fastlessons').glob('*.py'))
+CFG = configparser.ConfigParser(delimiters=['='], default_section=None)
+CFG.read(ROOT/'settings.ini', encoding='utf-8')
+SETTINGS = CFG['DEFAULT']
+A_MACHINES_PATH = r'/(home|root|work|tmp|Users)/\w'
+
+def every(paths): return pytest.mark.parametrize('path', paths, ids=lambda p: p.stem)
+
+def project_files():
+    "Return all files of the project, those that git ignores left out."
+    ignored = [l.strip('/') for l in (ROOT/'.gitignore').read_text().split()] + ['.git']
+    return [p for p in sorted(ROOT.rglob('*')) if p.is_file() and not any(fnmatch.fnmatch(part, i) for part in p.relative_to(ROOT).parts for i in ignored)]
+
+def text_files():
+    "Return path and text of the project's text files."
+    for p in project_files():
+        try: yield p, p.read_text(encoding='utf-8')
+        except UnicodeDecodeError: pass   # pictures, archives, weights
+
+# Notebooks. Each check is a generator of complaints, so that one run tells all of them.
+
+def read(path):
+    "Read a notebook as it is on disk: `nbformat.read` would repair it."
+    nb = nbformat.from_dict(json.loads(path.read_text(encoding='utf-8')))
+    for c in nb.cells:
+        c.source = ''.join(c.source)
+        for o in c.get('outputs', []):
+            if 'text' in o: o.text = ''.join(o.text)
+    return nb
+
+def code(nb): return [c for c in nb.cells if c.cell_type == 'code' and c.source.strip()]
+def prose(nb): return [c.source for c in nb.cells if c.cell_type == 'markdown']
+def lines(c): return [l for l in c.source.splitlines() if l.strip() and not l.strip().startswith('#|')]
+
+def parse(c):
+    "Return the syntax tree of a code cell; magics and shell commands count as nothing."
+    return ast.parse('\n'.join('pass' if l.startswith(('%', '!')) else l for l in c.source.splitlines()))
+
+def about_cells(nb):
+    if (nb.nbformat, nb.nbformat_minor) != (4, 5): yield f'format {nb.nbformat}.{nb.nbformat_minor}, not 4.5'
+    ids = [c.get('id') for c in nb.cells]
+    bad_ids = None in ids or len(set(ids)) < len(ids)
+    if bad_ids: yield 'cells without an id of their own'
+    for c in nb.cells:
+        if not c.source.strip(): yield f'an empty cell: {c.get("id")}'
+    try: bad_ids or nbformat.validate(nb)   # would repair ids
+    except nbformat.ValidationError as e: yield f'not a valid notebook: {e.message}'
+
+def about_outputs(nb):
+    ran = [c.execution_count for c in code(nb) if c.execution_count]
+    if ran != sorted(set(ran)): yield f'cells run out of order: {ran}'
+    for c in code(nb):
+        for o in c.outputs:
+            if o.output_type == 'error': yield f'saved with an error: {o.ename}: {o.evalue}'
+            if o.get('name') == 'stderr': yield f'saved with a message on stderr: {o.text[:80]}'
+            if 'Warning' in json.dumps(o): yield f'saved with a warning: {json.dumps(o)[:160]}'
+        for text in (json.dumps(c.outputs), c.source):
+            if m := re.search(A_MACHINES_PATH, text): yield f'a path of somebody\'s machine: {text[max(0, m.start()-40):m.end()+20]}'
+
+def about_prose(nb):
+    for text in prose(nb):
+        for m in re.finditer(r'!\[\s*\]\(([^)]*)\)', text): yield f'a picture without alt text: {m[1][:60]}'
+        for m in re.finditer(r'<img\b[^>]*>', text):
+            if not re.search(r'alt=["\'][^"\']{5,}', m[0]): yield f'a picture without alt text: {m[0][:60]}'
+        if m := re.search(A_MACHINES_PATH, text): yield f'a path of somebody\'s machine: {m[0]}'
+    if not re.match(r'# .+\n\n> .+', (prose(nb) or [''])[0]): yield 'does not begin with "# Title", an empty line and "> promise"'
+    if not nb.cells or nb.cells[0].cell_type != 'markdown': yield 'the title is not the first cell'
+
+def about_code(nb):
+    for c in code(nb):
+        table = all(isinstance(s, ast.Assign) for s in parse(c).body)   # nothing but data: may be wider
+        for l in c.source.splitlines():
+            if len(l) > (160 if table else 120): yield f'a line of {len(l)} characters: {l.strip()[:60]} ...'
+
+def find(nb, section):
+    "Return (cell, position) where `section` begins, as a heading or in bold; None if it does not."
+    for i, c in enumerate(nb.cells):
+        if c.cell_type == 'markdown' and (m := re.search(rf'^(#+ |\*\*).*{section}', c.source, re.I | re.M)): return i, m.start()
+
+SECTIONS = 'you will', 'what can go wrong', 'your turn', 'questions', 'take it further'
+
+def between(nb, start, end=None):
+    "Return the cells from section `start` up to section `end`."
+    return nb.cells[find(nb, start)[0]:find(nb, end)[0]+1 if end else None]
+
+def about_lesson(nb, name):
+    where = [find(nb, s) for s in SECTIONS]
+    if None in where: return [f'no section "{s}"' for s, w in zip(SECTIONS, where) if w is None]
+    return [*about_order(nb, where), *about_top(nb, name), *about_size(nb), *about_exercises(nb, name), *about_questions(nb)]
+
+def about_order(nb, where):
+    if where != sorted(where): yield f'sections out of order: {dict(zip(SECTIONS, where))}'
+    shows = [i for i, c in enumerate(nb.cells) if c.cell_type == 'code' and any(o.output_type in ('display_data', 'execute_result') for o in c.outputs)]
+    if not shows or shows[0] > len(nb.cells)/4: yield 'no working result in the first quarter (is the notebook saved with its outputs?)'
+    if where[0][0] > (shows or [0])[0]: yield 'something runs before "You will"'
+    if len([c for c in between(nb, 'what can go wrong', 'your turn') if c.cell_type == 'code']) < 2: yield 'mistakes are told, not shown'
+    links = '\n'.join(c.source for c in between(nb, 'take it further')).count('](http')
+    if links < 2: yield f'{links} papers or links to go on with, at least 2 expected'
+
+def about_top(nb, name):
+    repo = SETTINGS['repo_url']
+    page = f"blob/{SETTINGS['branch']}/nbs/{name}.ipynb"
+    text = '\n'.join(prose(nb))
+    for link in (f"https://colab.research.google.com/github/{repo.split('github.com/')[1]}/{page}", f'https://kaggle.com/kernels/welcome?src={repo}/{page}'):
+        if f'({link})' not in text: yield f'no badge that leads to {link}'
+    if len(re.findall(r'^\*\*Time\*\* .+\*\*Data\*\* .+\*\*Needs\*\* .+$', text, re.M)) != 1: yield 'not one line with **Time**, **Data** and **Needs**'
+    i, start = find(nb, 'you will')
+    bullets = re.findall(r'^- .+', nb.cells[i].source[start:], re.M)
+    if len(bullets) != 3: yield f'{len(bullets)} things under "You will", 3 expected'
+
+def about_size(nb):
+    n, cells = sum(len(lines(c)) for c in code(nb)), len([c for c in nb.cells if c.source.strip()])
+    if len(code(nb)) > 70: yield f'{len(code(nb))} code cells: two lessons?'
+    if n > 200: yield f'{n} lines of code: two lessons?'
+    if statistics.median(len(lines(c)) for c in code(nb)) > 4: yield 'half of the code cells have more than 4 lines'
+    for c in code(nb):
+        if re.search(r'KAGGLE_|COLAB_|google\.colab|cuda\.is_available', c.source): yield f'the cell asks where it runs: {c.source[:60]}'
+
+def about_exercises(nb, name):
+    calls = [n for c in code(nb) for n in re.findall(r"^\s*exercise\(['\"]([^'\"]+)", c.source, re.M)]
+    if calls != [f'{name[:2]}.{k}' for k in (1, 2, 3)]: yield f'exercises {calls}, expected three of lesson {name[:2]}'
+    inside = between(nb, 'your turn', 'questions')
+    if any('exercise(' in c.source and 'import' not in c.source for c in code(nb) if c not in inside): yield 'an exercise outside "Your turn"'
+    if not any(f"record('{name[:2]}'" in c.source for c in code(nb)): yield 'no result is recorded'
+
+def about_questions(nb):
+    text = '\n'.join(c.source for c in between(nb, 'questions', 'take it further'))
+    text = text[find(nb, 'questions')[1]:]
+    asked = len(re.findall(r'^\d+\. .*\?', re.sub(r'<details>.*?</details>', '', text, flags=re.S), re.M))
+    answers = re.findall(r'<details>\s*<summary>.*?</summary>(.+?)</details>', text, re.S)
+    if not 5 <= asked <= 8: yield f'{asked} questions, 5 to 8 expected'
+    folded = len(answers) if len(answers) != 1 else len(re.findall(r'^\d+\. ', answers[0], re.M))
+    if folded != asked: yield f'{asked} questions and {folded} folded answers'
+
+def complaints(nb, name):
+    "Return all that is wrong with a notebook."
+    out = [*about_cells(nb), *about_outputs(nb), *about_prose(nb), *about_code(nb)]
+    return out + (list(about_lesson(nb, name)) if '01' <= name[:2] <= '89' else [])
+
+@every(NBS)
+def test_notebook(path):
+    assert path.stat().st_size < 300_000, f'{path.stat().st_size//1000} KB'
+    found = complaints(read(path), path.stem)
+    assert not found, '\n'.join([path.name, *found])
+
+def test_one_definition_a_name():
+    where = {}
+    for path in NBS:
+        for c in code(read(path)):
+            for s in parse(c).body:   # a decorated one belongs to its decorator: @patch, @cases
+                if isinstance(s, (ast.FunctionDef, ast.ClassDef)) and not s.decorator_list: where.setdefault(s.name, []).append(path.stem)
+                if isinstance(s, ast.ClassDef) and s.decorator_list: where.setdefault(s.name, []).append(path.stem)
+    assert not {name: w for name, w in where.items() if len(w) > 1}
+
+# The checks themselves: a good lesson passes, and each mistake in it is found.
+
+def good_lesson():
+    md, run = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
+    repo, page = SETTINGS['repo_url'], f"blob/{SETTINGS['branch']}/nbs/07_fake.ipynb"
+    badges = (f"[![Open in Colab](c.svg)](https://colab.research.google.com/github/{repo.split('github.com/')[1]}/{page}) "
+              f"[![Open in Kaggle](k.svg)](https://kaggle.com/kernels/welcome?src={repo}/{page})")
+    seen = [nbformat.v4.new_output('execute_result', {'text/plain': '1'}, execution_count=1)]
+    qs = '\n\n'.join(f'{i}. Why {i}?\n\n<details><summary>Answer</summary>Because.</details>' for i in range(1, 6))
+    cells = [md(f'# Fake\n\n> A promise.\n\n{badges}\n\n**Time** 1 second · **Data** none · **Needs** nothing\n\n**You will**\n\n- a\n- b\n- c'),
+             run('x = 1\nx', outputs=seen, execution_count=1), *[run(f'x+{i}') for i in range(3)], run("record('07', x=1)"),
+             md('## What can go wrong\n\n![a plot](x.png)'), run('x'), run('x'), md('## Your turn'), *[run(f"exercise('07.{k}', ...)") for k in (1, 2, 3)],
+             md(f'## Questions\n\n{qs}'), md('## Take it further\n\n[a](https://a.org) [b](https://b.org)')]
+    return nbformat.v4.new_notebook(cells=cells)
+
+def swap(i, j): return lambda nb: nb.cells.__setitem__(slice(None), [nb.cells[{i: j, j: i}.get(k, k)] for k in range(len(nb.cells))])
+def edit(i, old, new):
+    def f(nb):
+        assert old in nb.cells[i].source
+        nb.cells[i].source = nb.cells[i].source.replace(old, new)
+    return f
+def output(kind, **kw): return lambda nb: nb.cells[1].outputs.append(nbformat.v4.new_output(kind, **kw))
+def ids(nb): nb.cells[2].id = nb.cells[1].id
+def order(nb): nb.cells[3].execution_count, nb.cells[4].execution_count = 9, 8
+def longer(nb): nb.cells[2:2] = [nbformat.v4.new_code_cell('y = 1') for _ in range(71)]
+
+MISTAKES = {
+    'cells without an id': ids, 'out of order: [1, 9, 8]': order, 'an empty cell': edit(2, 'x+0', ' '), 'code cells: two lessons': longer,
+    'saved with an error': output('error', ename='E', evalue='bad', traceback=[]), 'on stderr': output('stream', name='stderr', text='hm'),
+    'a warning': output('display_data', data={'text/plain': 'FutureWarning: old'}), 'a path': output('stream', text='/ho'+'me/ann/x'),
+    'without alt text: x.png': edit(6, 'a plot', ''), 'without alt text: <img': edit(6, '![a plot](x.png)', '<img src="x.png">'),
+    'a line of 130': edit(2, 'x+0', 'f('+'x'*127+')'), 'begin with': edit(0, '> A', 'A'), 'no section "questions"': edit(13, '## Questions', '## Answers'),
+    'sections out of order': swap(13, 14), 'no working result': lambda nb: nb.cells[1].outputs.clear(), 'not shown': lambda nb: nb.cells.pop(7),
+    '1 papers': edit(14, '[b](https://b.org)', ''), 'badge that leads to https://colab': edit(0, '07_fake.ipynb) [', '01_pets.ipynb) ['),
+    'badge that leads to https://kaggle': edit(0, 'welcome?src', 'x'), 'not one line': edit(0, '· **Needs**', '\n\n**Needs**'), '2 things': edit(0, '\n- c', ''),
+    'exercises [\'07.1\', \'07.2\', \'08.3\']': edit(12, '07.3', '08.3'), 'exercises [\'07.1\', \'07.2\']': edit(12, 'exercise', 'print'), 'outside': swap(8, 12),
+    'no result is recorded': edit(5, 'record', 'print'), '4 questions': edit(13, '5. Why 5?', 'Why'), '5 questions and 4 folded': edit(13, '5?\n\n<details>', '5?\n\n<p>'),
+    'asks where it runs': edit(2, 'x+0', 'torch.cuda.is_available()'), 'more than 4 lines': lambda nb: [c.update(source='x\n'*5) for c in nb.cells[1:5]+nb.cells[7:9]],
+    'lines of code: two lessons': edit(2, 'x+0', 'y = 0\n'*195+'x+0'),
+}
+
+@pytest.mark.parametrize('says', MISTAKES)
+def test_the_checks_find(says):
+    nb = good_lesson()
+    assert complaints(nb, '07_fake') == []
+    MISTAKES[says](nb)
+    assert any(says in c for c in complaints(nb, '07_fake')), complaints(nb, '07_fake')
+
+# The library
+
+def copy_project(dest, *names):
+    "Copy `names`, files and folders of the project, to `dest`; what git ignores stays behind."
+    for p in project_files():
+        rel = p.relative_to(ROOT)
+        if names and rel.parts[0] not in names and str(rel) not in names: continue
+        (dest/rel).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(p, dest/rel)
+    return dest
+
+def test_library_is_in_step_with_the_notebooks(tmp_path):
+    new = copy_project(tmp_path, 'nbs', 'pyproject.toml', 'fastlessons/__init__.py')
+    subprocess.run([sys.executable, '-c', 'from nbdev.doclinks import nbdev_export; nbdev_export()'], cwd=new, check=True, capture_output=True)
+    assert {f.name for f in (new/'fastlessons').glob('*.py')} == {f.name for f in MODULES}
+    old = [f.name for f in MODULES if f.read_text() != (new/'fastlessons'/f.name).read_text()]
+    assert not old, f'run nbdev-export: {old}'
+
+def public(tree):
+    "Return the names in a module's `__all__`."
+    for s in tree.body:
+        if isinstance(s, ast.Assign) and getattr(s.targets[0], 'id', '') == '__all__': return ast.literal_eval(s.value)
+    return []
+
+def imported(nodes):
+    "Return the modules of others that the syntax tree's `nodes` import."
+    found = set()
+    for n in nodes:
+        if isinstance(n, ast.Import): found |= {a.name.split('.')[0] for a in n.names}
+        elif isinstance(n, ast.ImportFrom) and not n.level: found.add(n.module.split('.')[0])
+    return found - set(sys.stdlib_module_names) - {'fastlessons'}
+
+TREES = {m.stem: ast.parse(m.read_text()) for m in MODULES}
+
+def test_public_names_say_what_they_are():
+    bare = [f'{m}.{s.name}' for m, t in TREES.items() for s in t.body
+            if isinstance(s, (ast.FunctionDef, ast.ClassDef)) and s.name in public(t) and not ast.get_docstring(s)]
+    assert not bare, f'without a docstring: {bare}'
+
+def test_one_module_a_public_name():
+    where = {}
+    for m, t in TREES.items():
+        for name in public(t): where.setdefault(name, []).append(m)
+    assert not {name: ms for name, ms in where.items() if len(ms) > 1}
+
+def test_data_and_check_know_nothing_of_the_lessons():
+    lessons = {p.stem[3:] for p in LESSONS}
+    for m, t in TREES.items():
+        if m not in ('data', 'check', 'samples') and m not in lessons: continue
+        used = {a.name for n in ast.walk(t) if isinstance(n, ast.ImportFrom) and n.level and not n.module for a in n.names}
+        used |= {n.module for n in ast.walk(t) if isinstance(n, ast.ImportFrom) and n.level and n.module}
+        used |= {n.module.removeprefix('fastlessons.') for n in ast.walk(t) if isinstance(n, ast.ImportFrom) and (n.module or '').startswith('fastlessons.')}
+        assert m == 'deploy' or not used & lessons, f'{m} uses a lesson\'s module: {used & lessons}'
+
+# Packaging
+
+def names(requirements): return {re.split(r'[^\w.-]', r)[0].lower().replace('_', '-') for r in requirements}
+def brings(package): return names(r for r in metadata.requires(package) or [] if 'extra ==' not in r)
+
+def test_what_the_library_imports_is_required():
+    "Each import is in settings.ini, or comes with something that is. What an extra brings is imported inside a function."
+    have = names(SETTINGS['requirements'].split())
+    have |= {'torch'} | brings('fastai') | brings('torch') | brings('torchvision') | brings('pooch') | brings('ipykernel') | brings('nbclient')
+    extras = set().union(*(names(v.split()) for v in CFG['extras'].values()))
+    of, missing = metadata.packages_distributions(), []
+    for m, t in TREES.items():
+        core = imported(t.body)
+        for name in imported(ast.walk(t)):
+            if not names(of.get(name, [name])) & (have if name in core else have | extras): missing.append(f'{m} imports {name}')
+    assert not missing
+
+def test_settings():
+    assert re.fullmatch(r'\d+\.\d+\.\d+', SETTINGS['version'])
+    assert SETTINGS['repo_url'].startswith('https://github.com/') and not SETTINGS['repo_url'].endswith('/')
+    assert list(CFG['extras']) == ['nlp', 'app', 'onnx', 'sheets', 'log', 'rl', 'docs', 'dev']
+    assert 'fastai' in names(SETTINGS['requirements'].split())
+    assert SETTINGS['min_python'] == '3.10'
+
+def test_pyproject_holds_nothing_else():
+    p = tomllib.loads((ROOT/'pyproject.toml').read_text())
+    assert set(p) == {'build-system', 'project', 'tool'} and set(p['tool']) == {'nbdev'}
+    assert set(p['project']) == {'name', 'dynamic'} and p['project']['name'] == SETTINGS['lib_name']
+    assert p['tool']['nbdev']['put_version_in_init'] is False and p['tool']['nbdev']['update_pyproject'] is False
+    assert set(p['project']['dynamic']) >= {'version', 'dependencies', 'optional-dependencies', 'requires-python', 'scripts'}
+
+def test_version_and_address_are_written_once():
+    version, requirement = (rf'(?<![\d.]){re.escape(SETTINGS["version"])}(?![\d.])'), SETTINGS['requirements'].split()[0]
+    for p, text in text_files():
+        if p.name in ('settings.ini', 'constraints.txt') or p.suffix == '.ipynb': continue   # others' versions, outputs
+        assert not re.search(version, text), f'{p} has the version; settings.ini is the place for it'
+        assert requirement not in text, f'{p} has a requirement; settings.ini is the place for it'
+        if p.suffix == '.py' and 'samples' not in p.name: assert SETTINGS['repo_url'] not in text, f'{p} has the address; settings.ini is the place for it'
+
+def test_links_lead_to_this_repository():
+    "Other places may show the address; then it is the one of settings.ini."
+    owner = SETTINGS['repo_url'].split('github.com/')[1]
+    for p, text in text_files():
+        for m in re.finditer(r'github(?:\.com|usercontent\.com)?/([\w.-]+/fastlessons)\b', text): assert m[1] == owner, (p, m[0])
+
+def test_no_file_names_somebodys_machine():
+    for p, text in text_files():
+        if p.suffix == '.ipynb': continue   # checked above, outputs too
+        m = re.search(r'(?<![\w.:~-])' + A_MACHINES_PATH, text)
+        assert not m, f'{p}: {text[m.start()-40:m.end()+20]}'
+
+def test_readme_is_in_step_with_the_index():
+    sys.path.insert(0, str(ROOT/'tests'))
+    import maintain
+    assert (ROOT/'README.md').read_text(encoding='utf-8') == maintain.readme(), 'run make readme'
+
+def test_every_lesson_is_in_the_index():
+    text = (ROOT/'README.md').read_text(encoding='utf-8')
+    for p in LESSONS: assert f'nbs/{p.name}' in text, p.name
+
+def test_licence_is_apache_2_unaltered():
+    content = (ROOT/'LICENSE').read_bytes()
+    assert hashlib.sha256(content).hexdigest() == 'cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30'
+    assert SETTINGS['license'] == 'Apache-2.0'
+
+def test_workflows():
+    import yaml   # comes with fastai
+    test, weekly = (yaml.safe_load((ROOT/f'.github/workflows/{n}.yml').read_text()) for n in ('test', 'weekly'))
+    assert test['jobs']['test']['strategy']['matrix']['python-version'] == ['3.10', '3.11', '3.12', '3.13']
+    assert set(test[True]) == {'push', 'pull_request'} and 'schedule' in weekly[True]   # YAML reads the key `on` as true
+    steps = [s.get('run', '') for w in (test, weekly) for j in w['jobs'].values() for s in j['steps']]
+    assert [s for s in steps if s] == ['make test PYTHON=python', 'make test CONSTRAINTS= PYTHON=python']

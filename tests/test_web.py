@@ -1,0 +1,544 @@
+"The web app and the web page: strangers may send anything; the page says the same as Python."
+import base64, functools, http.server, io, itertools, json, os, re, shutil, socket, struct, subprocess, sys, threading, time, zlib
+from pathlib import Path
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"   # onnxruntime calls home otherwise
+import numpy as np, psutil, pytest, requests
+from PIL import Image
+
+from fastlessons import web
+from fastlessons.data import get_data
+from fastlessons.deploy import Classifier, export_classifier
+
+# ---------- a model, an app
+
+@pytest.fixture(scope='module')
+def pets(): return sorted((get_data('pets', 'sample')/'images').glob('*.jpg'))
+
+@pytest.fixture(scope='module')
+def model(pets, tmp_path_factory):
+    "A model folder from a small network that saw some drawn pets twice."
+    from fastai.vision.all import ConvLayer, CrossEntropyLossFlat, ImageDataLoaders, Learner, Resize, nn, set_seed
+    set_seed(42, reproducible=True)
+    dls = ImageDataLoaders.from_name_func(pets[0].parent, pets[::3], valid_pct=.2, seed=42, label_func=lambda f: 'cat' if f[0].isupper() else 'dog',
+                                          item_tfms=Resize((80, 96)), bs=32, num_workers=0)
+    net = nn.Sequential(*(ConvLayer(i, o, stride=2) for i, o in ((3, 16), (16, 32), (32, 64))), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 2))
+    learn = Learner(dls, net, loss_func=CrossEntropyLossFlat())
+    with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(2, 1e-2)
+    return export_classifier(learn, tmp_path_factory.mktemp('web')/'model')
+
+@pytest.fixture(scope='module')
+def classifier(model): return Classifier.load(model)
+
+def free_port():
+    with socket.create_server(('127.0.0.1', 0)) as s: return s.getsockname()[1]
+
+# Writes down every connection that Python opens to another machine, from before the app's first line.
+SPY = '''
+import os, sys
+def hook(event, args):
+    if event in ('socket.connect', 'socket.getaddrinfo', 'socket.sendto'):
+        host = args[0] if event == 'socket.getaddrinfo' else (args[1][0] if isinstance(args[1], tuple) else '')
+        if str(host) not in ('', 'None', '127.0.0.1', 'localhost', '0.0.0.0', '::1', "b'localhost'", "b'127.0.0.1'"):
+            with open(os.environ['SPY_LOG'], 'a') as f: f.write(f'{event} {host}\\n')
+sys.addaudithook(hook)
+'''
+
+class App:
+    "`python app.py` in a Space, as a process of its own, and a client of its HTTP interface."
+    def __init__(self, space, folder):
+        self.tmp, self.log, self.spy = folder/'tmp', folder/'log', folder/'spy'
+        (folder/'spied').mkdir()
+        (folder/'spied'/'sitecustomize.py').write_text(SPY)
+        self.tmp.mkdir()
+        port = free_port()
+        env = {k: v for k, v in os.environ.items() if not k.startswith('GRADIO')}
+        env.update(TMPDIR=str(self.tmp), GRADIO_SERVER_PORT=str(port), PYTHONPATH=str(folder/'spied'), SPY_LOG=str(self.spy), HOME=str(folder))
+        with open(self.log, 'w') as log: self.process = subprocess.Popen([sys.executable, 'app.py'], cwd=space, env=env, stdout=log, stderr=log)
+        self.url = f'http://127.0.0.1:{port}'
+        self.http, self.heard = requests.Session(), []   # `heard`: every answer of the app, as text
+        self.http.trust_env = False
+        self.wait()
+
+    def wait(self, seconds=90):
+        for _ in range(10*seconds):
+            try: return self.http.get(self.url+'/config', timeout=5)
+            except requests.ConnectionError: time.sleep(.1)
+            assert self.process.poll() is None, self.log.read_text()
+        raise TimeoutError(self.log.read_text())
+
+    def ask(self, method, path, **kw):
+        "Send one request; return the answer and remember its text and headers."
+        r = self.http.request(method, self.url+path, timeout=60, **kw)
+        self.heard.append(f'{method} {path} -> {r.status_code} {dict(r.headers)} {r.text}')
+        return r
+
+    def upload(self, data, name='a.jpg', kind='image/jpeg'):
+        return self.ask('POST', '/gradio_api/upload', files={'files': (name, data, kind)})
+
+    def call(self, payload):
+        "Predict through the queue; return the event's name ('complete' or 'error') and its data."
+        r = self.ask('POST', '/gradio_api/call/predict', json={'data': [payload]})
+        assert r.status_code == 200, r.text
+        r = self.ask('GET', f"/gradio_api/call/predict/{r.json()['event_id']}")
+        events = re.findall(r'event: (complete|error)\ndata: (.*)', r.text)
+        assert events, r.text
+        return events[-1][0], json.loads(events[-1][1])
+
+    def predict(self, data, name='a.jpg', kind='image/jpeg'):
+        "Upload and predict; return a dict of probabilities, or the text of the refusal."
+        r = self.upload(data, name, kind)
+        assert r.status_code == 200, r.text
+        event, out = self.call({'path': r.json()[0], 'orig_name': name, 'meta': {'_type': 'gradio.FileData'}})
+        return {c['label']: c['confidence'] for c in out[0]['confidences']} if event == 'complete' else out['error']
+
+    def memory(self): return sum(p.memory_info().rss for p in [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(True)])/1e6
+
+    def pictures(self): return [p for p in self.tmp.rglob('*') if p.is_file() and 'examples' not in p.parts]
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(20)
+
+@pytest.fixture(scope='module')
+def space(model, tmp_path_factory):
+    return web.make_space(model, tmp_path_factory.mktemp('made')/'space', title="Cat or dog, what's that?")
+
+@pytest.fixture(scope='module')
+def app(space, tmp_path_factory):
+    # pictures are deleted after 20 seconds, not 60, so that the test of that need not wait long
+    code = (space/'app.py').read_text()
+    (space/'app.py').write_text(code.replace('KEEP = 60', 'KEEP = 20'))
+    app = App(space, tmp_path_factory.mktemp('app'))
+    yield app
+    app.stop()
+
+# ---------- the Space
+
+def test_space_is_complete(space):
+    names = {p.relative_to(space).as_posix() for p in space.rglob('*') if p.is_file()}
+    assert {'app.py', 'classifier.py', 'README.md', 'requirements.txt', 'model/card.json', 'model/model.onnx'} <= names
+    assert len(list((space/'examples').glob('*.jpg'))) == 4
+    assert not re.search('torch|fastai|fastlessons', (space/'requirements.txt').read_text())
+    head = (space/'README.md').read_text().split('---')[1]
+    front = dict(line.split(': ', 1) for line in head.strip().splitlines())
+    assert front['sdk'] == 'gradio' and front['app_file'] == 'app.py' and json.loads(front['title']) == "Cat or dog, what's that?"
+    assert f"gradio=={front['sdk_version']}" in (space/'requirements.txt').read_text()
+    imports = set(re.findall(r'^\s*(?:import|from) (\w+)', (space/'app.py').read_text(), re.M))
+    assert not imports & {'torch', 'fastai', 'fastlessons'}
+
+def test_space_keeps_nothing_that_a_camera_wrote(model, pets, tmp_path):
+    im, exif = Image.open(pets[0]).crop((0, 0, 160, 100)), Image.Exif()
+    exif[0x010F], exif[0x0112] = 'Secret Camera', 6
+    im.save(tmp_path/'a.jpg', exif=exif)
+    made = web.make_space(model, tmp_path/'space', examples=[tmp_path/'a.jpg'])/'examples'/'a.jpg'
+    assert b'Secret' not in made.read_bytes() and Image.open(made).size == (100, 160)
+
+# ---------- pictures, good and bad
+
+def jpeg(im, **kw):
+    out = io.BytesIO()
+    im.save(out, kw.pop('format', 'JPEG'), **kw)
+    return out.getvalue()
+
+def png_bomb(side, depth=8):
+    "A PNG of side * side black pixels: small on the way, huge when unpacked."
+    z, row, data = zlib.compressobj(9), bytes(1+side*depth//8), b''
+    for _ in range(side): data += z.compress(row)
+    chunk = lambda kind, d: struct.pack('>I', len(d))+kind+d+struct.pack('>I', zlib.crc32(kind+d))
+    return b'\x89PNG\r\n\x1a\n'+chunk(b'IHDR', struct.pack('>IIBBBBB', side, side, depth, 0, 0, 0, 0))+chunk(b'IDAT', data+z.flush())+chunk(b'IEND', b'')
+
+def long_gif(n):
+    frame = b'\x21\xf9\x04\x00\x0a\x00\x00\x00,'+struct.pack('<HHHH', 0, 0, 1, 1)+b'\x00\x02\x02\x44\x01\x00'
+    return b'GIF89a'+struct.pack('<HH', 40, 30)+b'\x80\x00\x00'+bytes([255, 0, 0, 0, 0, 255])+frame*n+b';'
+
+def a_pet(): return Image.open(get_data('pets', 'sample')/'images'/'Bengal_5.jpg').convert('RGB')
+
+@pytest.fixture(scope='module')
+def pet(): return a_pet()
+
+@functools.cache
+def bad():
+    pet = a_pet()
+    good, png = jpeg(pet, quality=95), jpeg(pet, format='PNG')
+    return {
+        'zero bytes': (b'', 'a.jpg', 'image/jpeg'), 'text': (b'Hello, I am a picture. Honestly.', 'a.jpg', 'image/jpeg'),
+        'cut JPEG': (good[:len(good)//2], 'a.jpg', 'image/jpeg'), 'cut PNG': (png[:len(png)//2], 'a.png', 'image/png'),
+        '100 megapixels': (png_bomb(10_000), 'a.png', 'image/png'), '400 megapixels': (png_bomb(20_000, 1), 'a.png', 'image/png'),
+        'SVG': (b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>', 'a.svg', 'image/svg+xml'),
+        'SVG named jpg': (b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', 'a.jpg', 'image/jpeg'),
+        'HTML': (b'<html><script>alert(1)</script></html>', 'a.html', 'text/html'), 'TIFF': (jpeg(pet, format='TIFF'), 'a.tif', 'image/tiff'),
+        'EPS': (b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n', 'a.eps', 'application/postscript')}
+
+BAD = ['zero bytes', 'text', 'cut JPEG', 'cut PNG', '100 megapixels', '400 megapixels', 'SVG', 'SVG named jpg', 'HTML', 'TIFF', 'EPS']
+
+@functools.cache
+def odd():
+    pet = a_pet()
+    rgba = pet.convert('RGBA')
+    rgba.putalpha(Image.linear_gradient('L').resize(pet.size).point(lambda v: max(v, 1)))
+    grey16 = Image.fromarray((np.asarray(pet.convert('L')).astype('uint16')*257))
+    palette = pet.quantize(16)
+    return {
+        'long GIF': (long_gif(10_000), 'a.gif'), 'CMYK': (jpeg(pet.convert('CMYK')), 'a.jpg'), '16 bits': (jpeg(grey16, format='PNG'), 'a.png'),
+        'RGBA': (jpeg(rgba, format='PNG'), 'a.png'), 'palette': (jpeg(palette, format='PNG', transparency=3), 'a.png'),
+        '1 bit': (jpeg(pet.convert('1'), format='PNG'), 'a.png'), '1x1': (jpeg(pet.resize((1, 1)), format='PNG'), 'a.png'),
+        '1x20000': (jpeg(pet.resize((1, 20_000)), format='PNG'), 'a.png'), '20000x1': (jpeg(pet.resize((20_000, 1))), 'a.jpg'),
+        'grey': (jpeg(pet.convert('L')), 'a.jpg'), 'WebP': (jpeg(pet, format='WEBP'), 'a.webp'), 'BMP': (jpeg(pet, format='BMP'), 'a.bmp'),
+        'PNG named jpg': (jpeg(pet, format='PNG'), 'a.jpg'), 'odd name': (jpeg(pet), '../../été "x" \u202e<b>.jpg'), 'no suffix': (jpeg(pet), 'a')}
+
+ODD = ['long GIF', 'CMYK', '16 bits', 'RGBA', 'palette', '1 bit', '1x1', '1x20000', '20000x1', 'grey', 'WebP', 'BMP', 'PNG named jpg', 'odd name', 'no suffix']
+
+def turned(pet, n):
+    exif = Image.Exif()
+    exif[0x0112] = n
+    return jpeg(pet.crop((0, 10, 160, 120)), quality=95, exif=exif)
+
+# ---------- the app, through its HTTP interface; the order of the tests matters
+
+def test_app_answers_as_python_does(app, classifier, pets):
+    for f in pets[::90]:
+        assert app.predict(f.read_bytes()) == pytest.approx(classifier.predict(f), abs=1e-5)
+    app.start = app.memory()
+
+@pytest.mark.parametrize('name', BAD)
+def test_bad_picture_is_refused_in_plain_words(app, name):
+    assert set(BAD) == set(bad()) if name == BAD[0] else True
+    answer = app.predict(*bad()[name])
+    assert isinstance(answer, str) and re.match(r'(This is not a picture|The picture is (damaged|too big))', answer), answer
+
+@pytest.mark.parametrize('name', ODD)
+def test_odd_picture_gets_the_answer_that_python_gives(app, classifier, name):
+    assert set(ODD) == set(odd()) if name == ODD[0] else True
+    data, file = odd()[name]
+    assert app.predict(data, file) == pytest.approx(classifier.predict(data), abs=1e-5)
+
+@pytest.mark.parametrize('n', range(1, 9))
+def test_turned_photo_is_turned_back(app, classifier, pet, n):
+    answer = app.predict(turned(pet, n))
+    assert answer == pytest.approx(classifier.predict(turned(pet, n)), abs=1e-5)
+    if n == 6: assert answer != pytest.approx(classifier.predict(turned(pet, 1)), abs=1e-4)
+
+@pytest.mark.parametrize('mb', [11, 50])
+def test_large_file_is_refused(app, mb):
+    r = app.upload(os.urandom(1000)*1000*mb)
+    assert r.status_code == 413 and r.text == 'Too large. Up to 10 megabytes work.'
+
+def test_large_body_of_another_kind_is_refused(app):
+    assert app.ask('POST', '/gradio_api/call/predict', json={'data': ['x'*10**6]}).status_code == 413
+    assert app.ask('POST', '/gradio_api/call/predict', data=iter([b'{"data": ["', b'x'*10**6, b'"]}'])).status_code == 411   # says no length
+
+def assert_no_answer(text): assert 'event: error' in text or 'data: [{}]' in text, text
+
+def test_wrong_content_type(app, classifier, pet):
+    assert app.predict(jpeg(pet), 'a.jpg', 'text/plain') == pytest.approx(classifier.predict(jpeg(pet)), abs=1e-5)   # what is in it counts
+    assert app.ask('POST', '/gradio_api/upload', data=b'abc', headers={'Content-Type': 'text/plain'}).status_code == 400
+    assert app.ask('POST', '/gradio_api/upload', data=b'abc', headers={'Content-Type': 'multipart/form-data'}).status_code >= 400
+    assert app.ask('POST', '/gradio_api/call/predict', data=b'\xff\x00', headers={'Content-Type': 'application/json'}).status_code == 422
+    assert app.ask('POST', '/gradio_api/call/predict', json=[1]).status_code == 422
+    for data in ([], [1], ['a', 'b'], [{}], [{'path': None}], [{'path': 5}], [{'path': ['a']}], [[]]):
+        r = app.ask('POST', '/gradio_api/call/predict', json={'data': data})
+        if r.ok: assert_no_answer(app.ask('GET', f"/gradio_api/call/predict/{r.json()['event_id']}").text)
+
+def test_nothing_given_is_no_error(app): assert app.call(None)[0] == 'complete'
+
+def test_unknown_names(app):
+    for path in ('/gradio_api/call/nothing', '/gradio_api/call/../predict', '/gradio_api/run/nothing', '/gradio_api/run/predict', '/gradio_api/api/predict',
+                 '/api/predict', '/gradio_api/call/v2/nothing', '/gradio_api/queue/join', '/login', '/gradio_api/component_server'):
+        assert app.ask('POST', path, json={'data': [None]}).status_code >= 400, path
+    for path in ('/nothing', '/docs', '/openapi.json', '/gradio_api/openapi.json', '/monitoring', '/monitoring/summary', '/gradio_api/runs', '/gradio_api/stream/x',
+                 '/gradio_api/proxy=http://127.0.0.1/', '/gradio_api/file=http://127.0.0.1/', '/gradio_api/call/predict/nothing', '/gradio_api/dev/reload'):
+        r = app.ask('GET', path)
+        assert r.status_code >= 400 or 'event: error' in r.text, path
+    for method in ('PUT', 'DELETE', 'PATCH', 'TRACE', 'OPTIONS'): assert app.ask(method, '/gradio_api/upload').status_code >= 400
+
+def raw(app, path):
+    "Send a path as it is: HTTP libraries tidy up dots."
+    with socket.create_connection(('127.0.0.1', int(app.url.split(':')[-1])), 10) as s:
+        s.sendall(f'GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'.encode())
+        answer = b''.join(iter(lambda: s.recv(65536), b'')).decode(errors='replace')
+    app.heard.append(f'GET {path} -> {answer}')
+    return answer
+
+def test_no_file_but_pictures_can_be_had(app, pet, space):
+    path = app.upload(jpeg(pet)).json()[0]
+    assert app.ask('GET', f'/gradio_api/file={path}').content == jpeg(pet)
+    folder = path.rsplit('/', 1)[0]
+    for p in ('/etc/passwd', '../../../../etc/passwd', f'{folder}/../../../../../etc/passwd', f'{folder}/..%2f..%2f..%2f..%2fetc%2fpasswd', '%2fetc%2fpasswd',
+              'pictures/%2e%2e/%2e%2e/%2e%2e/etc/passwd', str(space/'app.py'), 'file:///etc/passwd', 'pictures', folder, f'{folder}/', f'{folder}/x\0.jpg',
+              f'pictures\\..\\..\\etc\\passwd', '/proc/self/environ', f'{folder}/%00'):
+        for start in ('/gradio_api/file=', '/gradio_api/file/', '/file='):
+            answer = raw(app, start+p.replace('\0', '%00'))
+            assert re.match(r'HTTP/1.1 4\d\d', answer) and 'root:' not in answer and 'import' not in answer, (p, answer)
+
+@pytest.mark.parametrize('path', ['/etc/passwd', '../../../../../../etc/passwd', 'http://127.0.0.1:1/a.jpg', 'https://example.com/a.jpg', 'data:image/png;base64,AAAA', '', 'pictures', '.', 'a\0b'])
+@pytest.mark.parametrize('meta', [{'meta': {'_type': 'gradio.FileData'}}, {}, {'is_stream': True, 'meta': {'_type': 'gradio.FileData'}}])
+def test_no_other_file_is_opened(app, path, meta):
+    r = app.ask('POST', '/gradio_api/call/predict', json={'data': [{'path': path, 'url': path, **meta}]})
+    assert_no_answer(app.ask('GET', f"/gradio_api/call/predict/{r.json()['event_id']}").text)
+
+def test_no_more_is_uploaded_than_a_disk_holds(app):
+    many = app.ask('POST', '/gradio_api/upload', files=[('files', (f'{i}.jpg', b'x', 'image/jpeg')) for i in range(1100)])
+    assert many.status_code in (400, 413), many.text
+
+LEAK = re.compile(r'''Traceback|File "|site-packages|\.py\b|/tmp/|/home/|/root/|/usr/|/var/|python\d?[ /]\d|gradio[ /=]\d|uvicorn/|pydantic\.dev|\bat 0x''', re.I)
+
+def test_no_answer_tells_about_the_machine(app):
+    assert len(app.heard) > 150
+    for path in ('/', '/config', '/gradio_api/info', '/gradio_api/app_id', '/theme.css', '/manifest.json', '/robots.txt', '/favicon.ico', '/gradio_api/startup-events'): app.ask('GET', path)
+    for answer in app.heard:
+        request, said = answer.split(' -> ', 1)
+        assert not LEAK.search(said), (request, LEAK.search(said), said[:2000])
+        assert web.GRADIO not in said and str(app.tmp) not in said, answer[:2000]
+
+def test_app_still_answers_and_its_memory_is_where_it_was(app, classifier, pets):
+    assert app.predict(pets[7].read_bytes()) == pytest.approx(classifier.predict(pets[7]), abs=1e-5)
+    print(f'memory before {app.start:.0f} MB, after {app.memory():.0f} MB')
+    assert app.memory() < app.start+60
+
+def test_many_at_once_and_none_is_lost(app, pets, classifier):
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(16) as pool: answers = list(pool.map(lambda f: app.predict(f.read_bytes()), pets[:48]))
+    assert [max(a, key=a.get) for a in answers] == [next(iter(classifier.predict(f))) for f in pets[:48]]
+
+def test_gradios_own_client_works(app, pets, classifier):
+    from gradio_client import Client, handle_file
+    out = Client(app.url, verbose=False).predict(handle_file(str(pets[3])), api_name='/predict')
+    assert out['label'] == next(iter(classifier.predict(pets[3])))
+
+def test_pictures_are_deleted(app, pet):
+    app.upload(jpeg(pet))
+    assert app.pictures()
+    for _ in range(40):
+        if not app.pictures(): break
+        time.sleep(1)
+    assert not app.pictures() and len(list(app.tmp.glob('*/pictures/*'))) == 1   # the examples
+
+def test_app_called_nobody_and_printed_no_error(app):
+    assert not app.spy.exists(), app.spy.read_text()
+
+def test_nothing_is_left_when_it_stops(app):
+    app.upload(b'x')
+    app.stop()
+    assert not list(app.tmp.iterdir())
+
+# ---------- a browser
+
+def chromium():
+    "Return the path of Chromium, installing Debian's if we may; else None."
+    names = 'chromium', 'chromium-browser', 'google-chrome'
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found or not (shutil.which('apt-get') and os.geteuid() == 0): return found
+    for args in (['update', '-qq'], ['install', '-y', '-qq', '--no-install-recommends', 'chromium']):
+        subprocess.run(['apt-get', *args], env=dict(os.environ, DEBIAN_FRONTEND='noninteractive'), capture_output=True, timeout=400)
+    return shutil.which('chromium')
+
+@pytest.fixture(scope='module')
+def browser():
+    sync_api = pytest.importorskip('playwright.sync_api', reason='no browser tests: pip install playwright')
+    exe = chromium()
+    if not exe: pytest.skip('no browser tests: Chromium is not here and could not be installed (sudo apt install chromium)')
+    with sync_api.sync_playwright() as p:
+        b = p.chromium.launch(executable_path=exe, args='--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking '
+                              '--disable-component-update --disable-sync'.split())
+        yield b
+        b.close()
+
+class Visitor:
+    "A browser tab that notes down every request and every complaint."
+    def __init__(self, browser, url, **kw):
+        self.context, self.asked, self.complaints = browser.new_context(**{'viewport': dict(width=1100, height=900), **kw}), [], []
+        self.tab = self.context.new_page()
+        self.context.on('request', lambda r: self.asked.append(r.url))
+        self.tab.on('console', lambda m: self.complaints.append(m.text) if m.type in ('error', 'warning') else None)
+        self.tab.on('pageerror', lambda e: self.complaints.append(str(e)))
+        self.url = url
+        self.tab.goto(url)
+
+    def strangers(self): return [u for u in self.asked if not u.startswith((self.url, 'data:', 'blob:'))]
+    def status(self): return self.tab.inner_text('#status')
+
+    def give(self, data, name='a.jpg', kind='image/jpeg', field='#file'):
+        "Choose a file; return what the page says."
+        self.tab.set_input_files(field, {'name': name, 'mimeType': kind, 'buffer': data})
+        return self.wait()
+
+    def wait(self):
+        for _ in range(600):   # not playwright's own way to wait, which the page's security policy forbids
+            if not self.status().startswith(('Loading', 'Looking')): return self.status()
+            time.sleep(.1)
+        raise TimeoutError(f'{self.status()} {self.complaints}')
+
+    def bars(self):
+        "The labels and probabilities on the page, and the exact ones behind them."
+        return {li.query_selector('.label').inner_text(): li.query_selector('.value').inner_text() for li in self.tab.query_selector_all('#bars li')}
+
+    def exact(self, data):
+        return dict(self.tab.evaluate('''async b => { await ready
+            const picture = await open(new File([Uint8Array.from(atob(b), c => c.charCodeAt())], 'a'))
+            return predict(picture) }''', base64.b64encode(data).decode()))
+
+class Static(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args): pass
+
+@pytest.fixture(scope='module')
+def page_folder(model, tmp_path_factory):
+    try: return web.make_page(model, tmp_path_factory.mktemp('page')/'page', title='Cat & dog?')
+    except ConnectionError as e: pytest.skip(f'no tests of the page: {e}')
+
+@pytest.fixture(scope='module')
+def page_url(page_folder):
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), functools.partial(Static, directory=page_folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f'http://127.0.0.1:{server.server_port}/'
+    server.shutdown()
+
+@pytest.fixture
+def visitor(browser, page_url):
+    v = Visitor(browser, page_url)
+    assert v.wait() == 'Ready.'
+    yield v
+    v.context.close()
+    assert not v.strangers() and not v.complaints, (v.strangers(), v.complaints)
+
+# ---------- the page
+
+def test_page_is_complete(page_folder):
+    names = {p.relative_to(page_folder).as_posix() for p in page_folder.rglob('*') if p.is_file()}
+    assert names == {'index.html', 'page.js', 'page.css', 'card.json', 'model.onnx', 'ort/ort.js', 'ort/ort.wasm'}
+    text = (page_folder/'index.html').read_text()
+    assert '<h1>Cat &amp; dog?</h1>' in text and "default-src 'none'" in text and 'unsafe-inline' not in text and "'unsafe-eval'" not in text
+
+def test_runtime_is_checked(home, monkeypatch):
+    home.mkdir()
+    (home/web._tgz).write_bytes(b'something else')
+    monkeypatch.setattr(web, '_by_npm', lambda folder: (folder/web._tgz).write_bytes(b'forged'))
+    def none(folder): raise requests.ConnectionError('no network')
+    monkeypatch.setattr(web, '_by_hand', none)
+    with pytest.raises(ConnectionError, match='Try again with a network'): web.runtime()
+    assert {p.name for p in home.iterdir() if not p.name.endswith('.lock')} == {web._tgz}   # nothing half done
+
+def test_page_says_what_python_says(visitor, classifier, pets):
+    worst, valid = 0, pets[::24]
+    assert len(valid) >= 30
+    for f in valid:
+        ours, theirs = classifier.predict(f), visitor.exact(f.read_bytes())
+        assert list(ours) == list(theirs)
+        worst = max(worst, *(abs(ours[k]-theirs[k]) for k in ours))
+    print(f'{len(valid)} pictures, largest difference of a probability {worst:.1e}')
+    assert worst < .02
+    says = visitor.give(pets[3].read_bytes())
+    best = next(iter(classifier.predict(pets[3]).items()))
+    assert says.startswith(f'Most likely: {best[0]}, ') and len(visitor.bars()) == 2 and list(visitor.bars())[0] == best[0]
+
+# not: a palette with a transparent colour. A browser forgets the colour of what cannot be seen; Pillow and fastai use it.
+@pytest.mark.parametrize('name', [n for n in ODD if n != 'palette'] + [f'turned {n}' for n in range(1, 9)])
+def test_page_reads_odd_pictures_as_python_does(visitor, classifier, pet, name):
+    data = turned(pet, int(name[-1])) if name.startswith('turned') else odd()[name][0]
+    assert visitor.exact(data) == pytest.approx(classifier.predict(data), abs=.02)
+
+RULES = [(m, p) for m in ('crop', 'squish') for p in ('reflection',)] + [(m, p) for m in ('pad', 'none') for p in ('zeros', 'border', 'reflection')]
+
+@pytest.mark.parametrize('size', [(160, 160), (200, 121), (77, 203), (1, 1), (1, 300), (3, 40), (1500, 2000)])
+def test_page_cuts_and_shrinks_to_the_same_bytes(visitor, size):
+    rng, (w, h) = np.random.default_rng(0), size
+    im = Image.fromarray(rng.integers(0, 256, (h, w, 3), dtype=np.uint8))
+    visitor.tab.evaluate('async b => { window.picture = await createImageBitmap(new Blob([Uint8Array.from(atob(b), c => c.charCodeAt())])) }',
+                         base64.b64encode(jpeg(im, format='PNG')).decode())
+    cases = list(itertools.product(RULES, ('RGB', 'L'), ((96, 128), (64, 64))))
+    for (method, pad_mode), mode, out in cases if w < 1000 else cases[::7]:   # the large one is read in strips
+        card = dict(size=list(out), mode=mode, resize=dict(method=method, size=[96, 128], pad_mode=pad_mode, resample='bilinear'))
+        if method == 'none': del card['resize']['size']
+        want = Classifier(dict(card, labels=[]), None)._pixels(im)
+        got = visitor.tab.evaluate('card => btoa(Array.from(pixels(picture, card), b => String.fromCharCode(b)).join(""))', card)
+        assert base64.b64decode(got) == want.tobytes(), (method, pad_mode, mode, out)
+
+def test_page_says_what_is_wrong(visitor, pet):
+    unreadable = 'This file is not a picture that your browser can read. JPEG, PNG, WebP and GIF work.'
+    for name in ('zero bytes', 'text', 'SVG', 'SVG named jpg', 'HTML', 'cut JPEG', 'EPS'): assert visitor.give(*bad()[name]) == unreadable, name
+    assert visitor.give(bytes(21*10**6)) == 'This file is too large. Up to 20 MB work.'
+    for name in ('100 megapixels', '400 megapixels'): assert visitor.give(*bad()[name]) == 'This picture is too large. Up to 50 megapixels work.'
+    assert 'wrong' in visitor.tab.get_attribute('#status', 'class') and not visitor.bars()
+    assert visitor.give(jpeg(pet)).startswith('Most likely') and 'wrong' not in visitor.tab.get_attribute('#status', 'class')   # and it goes on
+    visitor.complaints.clear()   # the browser itself may warn of bad pictures
+
+def test_page_works_without_a_network_once_it_is_loaded(visitor, pet):
+    visitor.context.set_offline(True)
+    assert visitor.give(jpeg(pet)).startswith('Most likely')
+    assert visitor.give(jpeg(pet), field='#camera').startswith('Most likely')
+
+def test_page_takes_what_is_dropped(visitor, pet):
+    visitor.tab.evaluate('''b => { const t = new DataTransfer()
+        t.items.add(new File([Uint8Array.from(atob(b), c => c.charCodeAt())], 'a.jpg', {type: 'image/jpeg'}))
+        document.getElementById('drop').dispatchEvent(new DragEvent('drop', {dataTransfer: t, bubbles: true, cancelable: true})) }''', base64.b64encode(jpeg(pet)).decode())
+    assert visitor.wait().startswith('Most likely')
+
+def test_page_can_be_used_with_a_keyboard_and_a_screen_reader(visitor, pet):
+    tab = visitor.tab
+    tab.keyboard.press('Tab')
+    assert tab.evaluate('document.activeElement.id') == 'file'
+    assert tab.evaluate("getComputedStyle(document.querySelector('label[for=file]')).outlineStyle") == 'solid'   # you see where you are
+    with tab.expect_file_chooser() as chooser: tab.keyboard.press('Enter')
+    chooser.value.set_files({'name': 'a.jpg', 'mimeType': 'image/jpeg', 'buffer': jpeg(pet)})
+    assert visitor.wait().startswith('Most likely')
+    assert tab.get_by_role('status').inner_text() == visitor.status() and tab.get_by_role('heading', level=1).count() == 1
+    assert tab.get_by_role('list').get_by_role('listitem').count() == 2 and tab.get_by_role('img', name='The picture you gave').count() == 1
+    assert tab.get_by_label('Choose a picture').count() == 1 and tab.evaluate('document.documentElement.lang') == 'en'
+
+@pytest.mark.parametrize('scheme', ['light', 'dark'])
+@pytest.mark.parametrize('width', [320, 390, 1200])
+def test_page_looks_right(browser, page_url, pet, scheme, width):
+    v = Visitor(browser, page_url, viewport=dict(width=width, height=800), color_scheme=scheme, reduced_motion='reduce', has_touch=width < 500, is_mobile=width < 500)
+    v.wait()
+    v.give(jpeg(pet))
+    assert v.tab.evaluate('document.documentElement.scrollWidth') <= width                      # nothing sticks out
+    assert v.tab.is_visible('label[for=camera]') == (width < 500)
+    assert v.tab.evaluate("getComputedStyle(document.querySelector('.bar')).transitionDuration") in ('0s', '')
+    box = v.tab.query_selector('label[for=file]').bounding_box()
+    assert box['height'] >= 44                                                                   # a thumb can hit it
+    colour = lambda css, what='color': v.tab.evaluate(f"getComputedStyle(document.querySelector('{css}')).{what}")
+    pairs = [(colour('body'), colour('body', 'backgroundColor')), (colour('.hint'), colour('#drop', 'backgroundColor')), (colour('footer'), colour('body', 'backgroundColor')),
+             (colour('label'), colour('label', 'backgroundColor')), (colour('li'), colour('li', 'backgroundColor')), (colour('li'), colour('.bar', 'backgroundColor'))]
+    v.tab.evaluate("say('x', true)")
+    pairs.append((colour('#status'), colour('body', 'backgroundColor')))
+    for pair in pairs: assert contrast(*pair) >= 4.5, pair
+    v.context.close()
+
+def contrast(a, b):
+    "Contrast of two CSS colours (WCAG 2.2, 1.4.3): 4.5 or more can be read by most."
+    def light(css):
+        rgb = np.array([int(c) for c in re.findall(r'\d+', css)[:3]])/255
+        return np.where(rgb <= .04045, rgb/12.92, ((rgb+.055)/1.055)**2.4) @ [.2126, .7152, .0722]
+    x, y = sorted((light(a), light(b)))
+    return (y+.05)/(x+.05)
+
+def test_page_opened_as_a_file_says_what_to_do(browser, page_folder):
+    v = Visitor(browser, (page_folder/'index.html').as_uri())
+    assert v.wait().startswith('This page has to come from a web server.')
+    v.context.close()
+
+def test_page_with_a_missing_model_says_so(browser, page_folder, tmp_path):
+    shutil.copytree(page_folder, tmp_path/'page')
+    (tmp_path/'page'/'model.onnx').unlink()
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), functools.partial(Static, directory=tmp_path/'page'))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    v = Visitor(browser, f'http://127.0.0.1:{server.server_port}/')
+    assert v.wait() == 'The model could not be loaded. Please load the page again.'
+    server.shutdown()
+    v.context.close()
+
+# ---------- the app in the browser
+
+def test_app_works_in_a_browser_and_asks_nobody_else(browser, space, tmp_path, pet):
+    app = App(space, tmp_path)
+    try:
+        v = Visitor(browser, app.url)
+        v.tab.locator('.gallery-item').first.click()
+        v.tab.wait_for_selector('[data-testid=label-output-value]', timeout=30_000)
+        (tmp_path/'bad.jpg').write_bytes(b'no picture')
+        v.tab.locator('input[type=file]').first.set_input_files(tmp_path/'bad.jpg')
+        v.tab.get_by_text('This is not a picture that can be read').wait_for(timeout=30_000)
+        assert not v.tab.locator('[data-testid=label-output-value]').count()   # no old answer beside a new picture
+        assert not v.strangers() and not [c for c in v.complaints if 'not implemented' not in c], (v.strangers(), v.complaints)
+        v.context.close()
+    finally: app.stop()
