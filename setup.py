@@ -17,7 +17,7 @@ setup(
     # The lessons and the samples travel inside the package, so that it works outside a checkout.
     packages=['fastlessons', 'fastlessons._lessons', 'fastlessons._samples'],
     package_dir={'fastlessons._lessons': 'nbs', 'fastlessons._samples': 'data'},
-    package_data={'fastlessons._lessons': ['*.ipynb', 'images/*'], 'fastlessons._samples': ['*.zip', '*.safetensors', '*.txt', '*.md']},
+    package_data={'fastlessons._lessons': ['*.ipynb', 'images/*', 'web/*'], 'fastlessons._samples': ['*.zip', '*.safetensors', '*.txt', '*.md']},
     entry_points={'console_scripts': ['fastlessons=fastlessons.cli:main']},
     classifiers=['Programming Language :: Python :: 3', 'Intended Audience :: Education'],
 )

@@ -2,6 +2,8 @@
 
 Both answer the same pictures in fresh processes, in turns. Each number is the median of several runs.
 Another network: python benchmarks/predict.py resnet34
+When other programs keep the cores busy, PyTorch's threads wait for each other and its times grow many fold. Then only a run with
+OMP_NUM_THREADS=1 is fair.
 """
 import json, os, subprocess, sys, tempfile, time
 from importlib.metadata import PackageNotFoundError, distribution
@@ -19,13 +21,14 @@ model, *files = sys.argv[1:]
 {ready}
 first = predict(files[0])
 print(json.dumps(first), flush=True)
-times = []
+times, cpu = [], time.process_time()
 for f in files:
     t = time.perf_counter()
     predict(f)
     times.append(time.perf_counter() - t)
+cpu = (time.process_time() - cpu)/len(files)
 import resource
-print(json.dumps(dict(times=times, mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024)))
+print(json.dumps(dict(times=times, cpu=cpu, mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024)))
 '''
 WAYS = {
     'load_learner': '''
@@ -47,14 +50,14 @@ def run(
     way,    # key of WAYS
     model,  # the pickle or the model folder
     files,  # pictures
-):          # Returns dict: first answer, seconds to it, median seconds a picture, peak memory in MB
+):          # Returns dict: first answer, seconds to it, median seconds a picture, seconds of processor time a picture, peak memory in MB
     "Predict in a fresh process and measure."
     t = time.perf_counter()
     with subprocess.Popen([sys.executable, '-c', CHILD.format(ready=WAYS[way]), model, *files], stdout=subprocess.PIPE, text=True) as p:
         first = json.loads(p.stdout.readline())
         cold = time.perf_counter() - t
         end = json.loads(p.stdout.readline())
-    return dict(first=first, cold=cold, each=median(end['times']), mb=end['mb'])
+    return dict(first=first, cold=cold, each=median(end['times']), cpu=end['cpu'], mb=end['mb'])
 
 def closure(names):  # Returns a set of installed distributions' names
     "Follow the requirements of the distributions `names`."
@@ -102,11 +105,12 @@ def main(arch='resnet_mini'):
     a, b = (r[0]['first'] for r in res.values())
     gap = max(abs(a[k] - b[k]) for k in a)
     assert gap < 1e-3, f'the two ways differ by {gap}'
-    old, new = ({k: median(r[k] for r in res[way]) for k in ('cold', 'each', 'mb')} for way in WAYS)
+    old, new = ({k: median(r[k] for r in res[way]) for k in ('cold', 'each', 'cpu', 'mb')} for way in WAYS)
     disk = installed_mb(['fastai']), installed_mb(['onnxruntime', 'numpy', 'pillow'])
-    rows = [('a picture, ms', old['each']*1e3, new['each']*1e3), ('cold start to the first answer, s', old['cold'], new['cold']),
+    rows = [('a picture, ms', old['each']*1e3, new['each']*1e3), ('the same, processor time, ms', old['cpu']*1e3, new['cpu']*1e3),
+            ('cold start to the first answer, s', old['cold'], new['cold']),
             ('peak memory, MB', old['mb'], new['mb']), ('to be installed, MB', *disk), ('the model, MB', *mb.values())]
-    print(f'{arch}, {RUNS} runs each, {len(files)} pictures, {os.cpu_count()} cores; largest difference between the two answers {gap:.1e}')
+    print(f'{arch}, {RUNS} runs each, {len(files)} pictures, {os.cpu_count()} cores, OMP_NUM_THREADS {os.environ.get("OMP_NUM_THREADS", "not set")}; largest difference between the two answers {gap:.1e}')
     print(f'{"":36}{"load_learner":>14}{"Classifier":>14}{"ratio":>10}')
     for name, x, y in rows: print(f'{name:36}{x:14.2f}{y:14.2f}{x/y:9.1f}x')
 

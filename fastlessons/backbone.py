@@ -31,7 +31,7 @@ class ResBlock(nn.Module):
         super().__init__()
         self.convs = nn.Sequential(_conv(ni, nf, stride=stride), _conv(nf, nf, act=False))
         self.short = nn.Identity() if ni == nf and stride == 1 else _conv(ni, nf, 1, stride, act=False)
-        nn.init.zeros_(self.convs[1][1].weight)   # start as the short cut alone: deep nets then train from the first step
+        nn.init.zeros_(self.convs[1][1].weight)   # start as the short cut alone: then deep nets train from step one
 
     def forward(self, x): return F.relu(self.convs(x) + self.short(x))
 
@@ -46,10 +46,10 @@ def resnet_mini(
     layers = [_conv(3, 24, stride=2), _conv(24, 32), ResBlock(32, 64, 2), ResBlock(64, 112, 2), ResBlock(112, 112),
               ResBlock(112, 160, 2), ResBlock(160, 160), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(160, n_out)]
     net = nn.Sequential(*layers)
-    if weights: net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(_weights_file()).items()})
+    if weights:
+        kept = load_file(data._bundle()/'backbone.safetensors')
+        net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in kept.items()})
     return net
-
-def _weights_file(): return data._bundle()/'backbone.safetensors'
 
 # %% ../nbs/93_backbone.ipynb #6ac0850c
 def _split(m): return L(m[0][:4], m[0][4:], m[1:]).map(params)   # early layers, late layers, head
@@ -58,7 +58,7 @@ model_meta[resnet_mini] = dict(cut=-3, split=_split, stats=imagenet_stats, weigh
 model_meta[tvm.mobilenet_v2] = dict(cut=-1, split=default_split, stats=imagenet_stats, weights='DEFAULT')
 
 # %% ../nbs/93_backbone.ipynb #23a8acb5
-_CHOICE = 'resnet34', 'resnet18', 'mobilenet_v2', 'squeezenet1_0', 'resnet50'   # the course's first choice, then by speed
+_CHOICE = 'resnet34', 'resnet18', 'mobilenet_v2', 'squeezenet1_0', 'resnet50'   # the course's choice first
 
 def _weight_files(
     name,  # architecture, e.g. 'resnet34'
@@ -95,14 +95,14 @@ def drawn_things(
     from concurrent.futures import ProcessPoolExecutor
     from fastprogress import progress_bar
     jobs = [((seed, i), min(5, n-i), size) for i in range(0, n, 5)]
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()) as pool:
+    with ProcessPoolExecutor() as pool:
         parts = list(progress_bar(pool.map(_draw_some, jobs), total=len(jobs)))
     x, y = (np.concatenate(p) for p in zip(*parts))
     return torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y)
 
 # %% ../nbs/93_backbone.ipynb #7774cc61
 def _augment(x, size, rng):
-    "Cut a random square out of a uint8 batch, scale it to `size`, mirror half of the time, change brightness; normalise."
+    "Cut a random square out of a uint8 batch, scale it to `size`, sometimes mirror it, change brightness; normalise."
     side = x.shape[-1]
     s = int(side*rng.uniform(.6, 1))
     top, left = rng.randint(0, side-s), rng.randint(0, side-s)
@@ -116,8 +116,8 @@ def _normalise(x):
 
 # %% ../nbs/93_backbone.ipynb #4107d5e4
 def train_backbone(
-    n=160,         # pictures drawn for each kind
-    epochs=8,      # times that each is seen
+    n=120,         # pictures drawn for each kind
+    epochs=7,      # times that each is seen
     size=96,       # side in pixels at the end of training; the first 60% run at two thirds of it
     bs=64,         # batch size
     lr=6e-3,       # highest learning rate
@@ -133,14 +133,17 @@ def train_backbone(
     for epoch in range(epochs):
         net.train()
         for i in torch.randperm(len(x))[:len(x)//bs*bs].view(-1, bs):
-            xb = _augment(x[i], size if epoch >= .6*epochs else size*2//3, rng).contiguous(memory_format=torch.channels_last)
-            with torch.autocast('cpu', torch.bfloat16, enabled=_fast_bf16()): loss = F.cross_entropy(net(xb).float(), y[i], label_smoothing=.1)
+            xb = _augment(x[i], size if epoch >= .6*epochs else size*2//3, rng)
+            with torch.autocast('cpu', torch.bfloat16, enabled=_fast_bf16()):
+                preds = net(xb.contiguous(memory_format=torch.channels_last))
+            loss = F.cross_entropy(preds.float(), y[i], label_smoothing=.1)
             loss.backward()
             opt.step()
             opt.zero_grad()
             sched.step()
-        print(f'epoch {epoch+1} of {epochs}: training loss {loss.item():.3f}, error rate {_error(net, xv, yv, size):.3f}')
-    return net, _error(net, xv, yv, size)
+        error = _error(net, xv, yv, size)
+        print(f'epoch {epoch+1} of {epochs}: training loss {loss.item():.3f}, error rate {error:.3f}')
+    return net, error
 
 @torch.no_grad()
 def _error(net, x, y, size):

@@ -81,7 +81,8 @@ def fast_copy(
     "Copy a network: batch norm folded into the convolutions, channels last, bfloat16 if the processor has it."
     net = deepcopy(body).eval()
     with suppress(Exception): net = fuse(net)   # torch.fx cannot follow every network: then it is only slower
-    bf16 = dev.type == 'cpu' and any(v for k, v in getattr(torch.cpu, 'get_capabilities', dict)().items() if 'bf16' in k)
+    can = getattr(torch.cpu, 'get_capabilities', dict)()
+    bf16 = dev.type == 'cpu' and any(v for k, v in can.items() if 'bf16' in k)
     return net.to(dev, torch.bfloat16 if bf16 else torch.float32, memory_format=torch.channels_last)
 
 @contextmanager
@@ -115,13 +116,13 @@ def split_model(
     "Cut the model of `learn` after the pooling, and refuse what cannot be cut or trained."
     m, dls = learn.model, learn.dls
     if not (isinstance(m, nn.Sequential) and len(m) == 2 and isinstance(m[1], nn.Sequential)):
-        raise TypeError(f'Expected a model nn.Sequential(body, head), as vision_learner makes it; this is {type(m).__name__}.')
+        raise TypeError(f'Expected nn.Sequential(body, head), as vision_learner makes it; this is {type(m).__name__}.')
     if not all(hasattr(ds, 'tls') for ds in (dls.train_ds, dls.valid_ds)):
-        raise TypeError(f'Expected dls from ImageDataLoaders or a DataBlock; the data set is {type(dls.train_ds).__name__}.')
+        raise TypeError(f'Expected dls of ImageDataLoaders or a DataBlock; the set is {type(dls.train_ds).__name__}.')
     if len(dls.train_ds) < 2 or len(dls.valid_ds) < 1 or dls.c < 2:
         raise ValueError(f'Training needs two pictures, two classes, and a picture to validate on. Here are '
                          f'{len(dls.train_ds)} to train, {len(dls.valid_ds)} to validate, classes {list(dls.vocab)}.')
-    i = next((i for i, l in enumerate(m[1], 1) if type(l).__name__ == 'Flatten'), 0)  # a head without one starts at once
+    i = next((i for i, l in enumerate(m[1], 1) if type(l).__name__ == 'Flatten'), 0)  # 0: a head without one
     return nn.Sequential(m[0], m[1][:i]), m[1][i:]
 
 # %% ../nbs/95_fast.ipynb #4a3f0f56
@@ -140,7 +141,7 @@ def head_learner(
     learn,     # Learner from `vision_learner`
     epochs=1,  # times over the training set in what this learner counts as one epoch
     bs=None,   # batch size at least; None: a tenth of the training set, but not under 8 and not over 64
-):             # Returns a Learner whose model is the head of `learn`. Raises TypeError or ValueError if it cannot be cut
+):             # Returns a Learner whose model is the head of `learn`. Raises TypeError or ValueError as `split_model`
     "Compute the features of all pictures once, and return a learner that trains the head of `learn` on them."
     body, head = split_model(learn)
     dls, model = learn.dls, learn.model.to(learn.dls.device)

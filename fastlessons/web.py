@@ -21,7 +21,7 @@ def _new(out, fill):
     "Call `fill(folder)` on a temporary folder, then rename it to `out`."
     out = Path(out).expanduser().absolute()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(f"{data.short(out)} is already there and stays as it is. Name another folder, or delete it.")
+        raise FileExistsError(f"{data.short(out)} is already there and stays as it is. Name another folder.")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix='.unfinished-') as tmp:
         fill(new := Path(tmp)/'new')
@@ -91,16 +91,17 @@ def make_space(
         shutil.copytree(folder, new/'model')
         _examples(examples, new/'examples', labels)
         (new/'requirements.txt').write_text(_requirements)
-        (new/'README.md').write_text(_readme.format(title=json.dumps(title), name=title, gradio=GRADIO, labels=', '.join(labels)), encoding='utf-8')
+        about = _readme.format(title=json.dumps(title), name=title, gradio=GRADIO, labels=', '.join(labels))
+        (new/'README.md').write_text(about, encoding='utf-8')
     return _new(out, fill)
 
 # %% ../nbs/94_web.ipynb #53516511
 def serve(
-    folder,      # model folder
-    port=None,   # None: the first free one from 7860
-    title=TITLE, # headline
+    folder,         # model folder
+    port=None,      # None: the first free one from 7860
+    title=TITLE,    # headline
     examples=None,  # picture files; None: drawn pets
-):
+):                  # Returns the app's exit code
     "Run the app of a model folder on this machine until Ctrl-C."
     with tempfile.TemporaryDirectory() as tmp:
         space = make_space(folder, Path(tmp)/'app', title, examples)
@@ -139,9 +140,10 @@ def _package(folder):
         try:
             if get: get(folder)
             if (where/_tgz).is_file() and good(b := (where/_tgz).read_bytes()): return b
-        except (OSError, subprocess.SubprocessError) as e: why = f'{type(e).__name__}: {e}'   # requests' errors are OSErrors
-    raise ConnectionError(f"Could not get onnxruntime-web {ORT} (33 MB), which the page needs ({why}). Try again with a network, "
-                          f"or put {_tgz} into {data.short(data.home())}. The app (make_space) works without it.")
+        except (OSError, subprocess.SubprocessError) as e: why = f'{type(e).__name__}: {e}'   # those of requests too
+    raise ConnectionError(f"Could not get onnxruntime-web {ORT} (33 MB), which the page needs ({why}). "
+                          f"Try again with a network, or put {_tgz} into {data.short(data.home())}. "
+                          "The app (make_space) works without it.")
 
 def runtime():  # Returns a folder with `ort.js` and `ort.wasm`
     "Return the files of ONNX Runtime Web; the first call downloads them."
@@ -159,11 +161,12 @@ def make_page(
     folder,       # model folder, made by `export_classifier`
     out,          # where to write the page; refused if something is there
     title=TITLE,  # headline
-):                # Returns the folder `out`. Raises ConnectionError if the runtime cannot be had; FileNotFoundError, ValueError
+):                # Returns the folder `out`. Raises ConnectionError if the runtime cannot be had
     "Write a web page that runs a trained classifier in the visitor's browser, from any web server, without a network."
     rule = deploy.Classifier.load(folder).card['resize']   # also checks the folder
     if rule['method'] != 'none' and rule['resample'] != 'bilinear':
-        raise ValueError(f"This model shrinks pictures with the {rule['resample']} filter; a page knows only bilinear. Train with fastai's usual Resize.")
+        raise ValueError(f"This model shrinks pictures with the {rule['resample']} filter; a page knows only bilinear. "
+                         "Train with fastai's usual Resize.")
     ort = runtime()
     def fill(new):
         _copy(['index.html', 'page.css', 'page.js'], new, title)

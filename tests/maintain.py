@@ -1,7 +1,7 @@
 """What those who work on the lessons need: `save NN` runs a notebook and saves it, `readme` makes README.md from the index.
 
 The tests import this file to see that what is committed is in step."""
-import configparser, re, sys
+import base64, configparser, re, sys
 from pathlib import Path
 
 import nbformat
@@ -27,7 +27,8 @@ def readme():
     nb, parts = nbformat.read(NBS/'index.ipynb', 4), ['<!-- Made from nbs/index.ipynb by `make readme`. Edit the notebook, not this file. -->']
     for c in nb.cells:
         if c.cell_type == 'markdown': parts.append(c.source)
-        elif '#| hide' not in c.source: parts += [f'```python\n{c.source}\n```', *map(_output, c.outputs)]
+        elif '#| echo: false' in c.source: parts += map(_output, c.outputs)
+        else: parts += [f'```python\n{c.source}\n```', *map(_output, c.outputs)]
     text = '\n\n'.join(p for p in parts if p)
     return re.sub(r'\]\((?!https?:|#)([^)]+)\)', r'](nbs/\1)', text).replace('](nbs/../', '](') + '\n'
 
@@ -37,6 +38,14 @@ def _output(o):
     if 'text/markdown' in d: return d['text/markdown']
     text = o.get('text') or d.get('text/plain', '')
     return f'```text\n{text.rstrip()}\n```' if text else ''
+
+def picture(nb, name):
+    "Write the output of the cell with `#| label: gallery` to nbs/images, for the index."
+    for c in nb.cells:
+        if '#| label: gallery' not in c.source: continue
+        data = next(o.data for o in c.outputs if 'image/jpeg' in o.get('data', {}))
+        (NBS/'images').mkdir(exist_ok=True)
+        (NBS/'images'/f'{name}.jpg').write_bytes(base64.b64decode(data['image/jpeg']))
 
 def save(number):
     "Run the notebook whose name starts with `number` from top to bottom in a fresh kernel, save it in place, clean it."
@@ -51,6 +60,7 @@ def save(number):
     nbformat.write(nb, new)
     new.replace(path)
     nbdev_clean(str(path))
+    picture(nb, path.stem)
     print(f'{path.name}: {path.stat().st_size//1024} KB')
 
 if __name__ == '__main__':

@@ -1,5 +1,5 @@
 "The `fastlessons` command: each thing that it promises, good input and bad."
-import base64, json, os, re, signal, socket, statistics, subprocess, sys, time, types, zipfile
+import base64, json, os, re, signal, socket, subprocess, sys, time, types, zipfile
 from pathlib import Path
 
 import nbformat, pytest
@@ -71,7 +71,7 @@ def wait_for(holds, seconds=30):
 # Starting
 
 def test_starts_fast_and_imports_nothing_heavy(folder, home):
-    "Two times faster than promised on an idle machine; the best of five, because a busy machine only adds to it."
+    "The best of five starts counts: a busy machine only adds to it."
     def seconds():
         start = time.perf_counter()
         subprocess.run(command(folder, 'list'), check=True, capture_output=True)

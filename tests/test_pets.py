@@ -122,7 +122,7 @@ def test_it_learns_and_leaves_a_normal_learner(folder, tmp_path):
     plt.close('all')
 
 @pytest.mark.parametrize('tfm', [Resize(SIZE), Resize(SIZE, ResizeMethod.Squish), Resize(SIZE, ResizeMethod.Pad),
-                                 RandomResizedCrop(SIZE, min_scale=.5), [Resize(80), CropPad(SIZE)]], ids=str)
+                                 RandomResizedCrop(SIZE, min_scale=.5), [Resize(80), CropPad(SIZE)]], ids=['crop', 'squish', 'pad', 'random', 'two steps'])
 def test_pictures_are_read_as_fastai_reads_them_for_validation(tmp_path, tfm):
     for i in range(4):   # squares of 25 pixels, of which about 4 are left
         im = Image.effect_noise((26-i, 18+i), 99).resize((650-i*25, 450+i*25), Image.Resampling.NEAREST).convert('RGB')

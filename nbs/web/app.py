@@ -86,8 +86,8 @@ class Guard:
         try: await self.app(scope, receive, add_headers)
         except Exception as e:   # Gradio stumbles over names that it does not know
             print('refused:', type(e).__name__, flush=True)
-            if begun: raise
-            await PlainTextResponse('That did not work.', 400)(scope, receive, add_headers)
+            if begun: await send({'type': 'http.response.body'})
+            else: await PlainTextResponse('That did not work.', 400)(scope, receive, add_headers)
 
 gradio.component_meta.create_or_modify_pyi = lambda *args: None   # else Gradio writes a file beside this one
 
@@ -117,7 +117,7 @@ config = demo.get_config_file
 demo.get_config_file = lambda: {**config(), 'version': '6.0'}   # the page and the clients need no more of it than that
 
 if __name__ == '__main__':
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())   # so that `room` is emptied
+    for s in signal.SIGINT, signal.SIGTERM: signal.signal(s, lambda *_: sys.exit())   # so that `room` is emptied
     threading.Thread(target=sweep, daemon=True).start()
     demo.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE, api_open=False).launch(
         share=False, show_error=False, max_file_size=MB*10**6, max_threads=8, footer_links=[], run_history=False, ssr_mode=False, mcp_server=False,
