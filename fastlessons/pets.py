@@ -144,7 +144,8 @@ def head_learner(
 ):             # Returns a Learner whose model is the head of `learn`. Raises TypeError or ValueError as `split_model`
     "Compute the features of all pictures once, and return a learner that trains the head of `learn` on them."
     body, head = split_model(learn)
-    dls, model = learn.dls, learn.model.to(learn.dls.device)
+    dls = learn.dls
+    learn.model.to(dls.device)
     xt, xv = keep_features(dls, fast_copy(body, dls.device))
     bs = bs or min(64, max(8, len(xt)//10))
     fdls = DataLoaders(feature_dl(xt, dls.train_ds, bs, epochs), feature_dl(xv, dls.valid_ds, bs), device=dls.device)
@@ -157,6 +158,6 @@ def tune_head(
 ):
     """Train the head of `learn` fast: its frozen body sees every picture once, the head learns from what it keeps.
 
-    The table has one line, for all epochs. Nothing is augmented; the body's parameters stay as they are. The defaults
-    were chosen with MobileNetV2 and SqueezeNet on 968 photos of Oxford-IIIT Pet, for 2 species and for 37 breeds."""
+    The table has one line, for all epochs. Nothing is augmented; the body's parameters stay as they are. The learning
+    rate was chosen with MobileNetV2 and SqueezeNet on 968 photos of Oxford-IIIT Pet, the epochs on the drawn sample."""
     with one_core(): head_learner(learn, epochs).fit_one_cycle(1, lr)
