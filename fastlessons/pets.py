@@ -14,6 +14,8 @@ from fastai.vision.all import *
 from fastprogress import progress_bar
 from torch.fx.experimental.optimization import fuse
 
+from .backbone import fast_bf16
+
 # %% ../nbs/95_fast.ipynb #93c1b934
 def check_image(
     fn,  # path of a picture
@@ -80,10 +82,10 @@ def fast_copy(
 ):         # Returns the copy, for inference only
     "Copy a network: batch norm folded into the convolutions, channels last, bfloat16 if the processor has it."
     net = deepcopy(body).eval()
-    with suppress(Exception): net = fuse(net)   # torch.fx cannot follow every network: then it is only slower
-    can = getattr(torch.cpu, 'get_capabilities', dict)()
-    bf16 = dev.type == 'cpu' and any(v for k, v in can.items() if 'bf16' in k)
-    return net.to(dev, torch.bfloat16 if bf16 else torch.float32, memory_format=torch.channels_last)
+    with suppress(Exception): net = fuse(net)   # torch.fx runs the network's own code on symbols, which may raise
+                                                # anything; then the copy is only slower
+    dt = torch.bfloat16 if dev.type == 'cpu' and fast_bf16() else torch.float32
+    return net.to(dev, dt, memory_format=torch.channels_last)
 
 @contextmanager
 def one_core():
