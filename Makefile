@@ -40,7 +40,7 @@ backbone: .venv/ready
 	@$(BIN)/python -c "from fastlessons.backbone import *; print(save_backbone(*train_backbone()))"
 
 constraints: .venv/ready
-	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.10 --all-extras --no-header --no-annotate setup.py -o constraints.txt
+	@$(BIN)/uv pip compile --quiet --refresh-package fastlessons --universal --upgrade --python-version 3.10 --all-extras --no-header --no-annotate setup.py -o constraints.txt
 
 clean:
 	rm -rf .venv runs build dist *.egg-info

@@ -99,6 +99,7 @@ def test_main_reads_the_command_line(monkeypatch, call):
     'lst': "Did you mean 'list'?", 'Run 01': "Did you mean 'run'?", 'docter': "Did you mean 'doctor'?", 'xyzzy': 'There are: list, run,',
     'run sheeep': "Did you mean '01_sheep'?", 'run 1_shep': "Did you mean '01_sheep'?", 'copy gots': "Did you mean '02_goats'?", 'run 77': 'There is no lesson',
     'run 00': 'There is no lesson', 'run 90': 'There is no lesson', 'run 1 --data sampel': "Did you mean 'sample'?", 'run 1 --data Full': "Did you mean 'full'?",
+    'ap': "Did you mean 'app'?", 'app 1 2': 'unrecognized arguments: 2', 'page --big': 'unrecognized arguments: --big', 'space 1 2 3': 'unrecognized arguments: 3',
     'run': 'required: N', 'run 01 02': 'unrecognized arguments: 02', 'list --fast': 'unrecognized arguments: --fast', 'samples': 'required: --check', '--verson': '--verson',
 }.items())
 def test_mistyped(call, words, says):
@@ -309,11 +310,111 @@ def test_closed_pipe(folder):
         p.stdout.close()
         assert p.stderr.read() == ''
 
+# app, page, space
+
+MODEL = dict(format=1, labels=['cat', 'dog'], size=[8, 8], resize=dict(method='crop', size=[8, 8], pad_mode='reflection', resample='bilinear'), mode='RGB')
+
+def make_model(folder, age=0):
+    "Write a model folder that answers with what is in the first pixels; `age` in seconds."
+    onnx = pytest.importorskip('onnx')
+    from hashlib import sha256
+    from onnx import TensorProto as T, helper as h
+    nodes = [h.make_node('Cast', ['pictures'], ['x'], to=T.FLOAT), h.make_node('Slice', ['x', 'from', 'to'], ['y']),
+             h.make_node('Reshape', ['y', 'shape'], ['z']), h.make_node('Softmax', ['z'], ['probs'], axis=1)]
+    ints = [h.make_tensor(n, T.INT64, [len(v)], v) for n, v in (('from', [0, 0, 0, 0]), ('to', [999, 1, 2, 1]), ('shape', [-1, 2]))]
+    graph = h.make_graph(nodes, 'g', [h.make_tensor_value_info('pictures', T.UINT8, ['n', 8, 8, 3])], [h.make_tensor_value_info('probs', T.FLOAT, ['n', 2])], ints)
+    folder.mkdir(parents=True)
+    onnx.save(h.make_model(graph, ir_version=10, opset_imports=[h.make_opsetid('', 18)]), folder/'model.onnx')
+    (folder/'model.safetensors').write_bytes(b'')
+    sums = {n: sha256((folder/n).read_bytes()).hexdigest() for n in ('model.onnx', 'model.safetensors')}
+    (folder/'card.json').write_text(json.dumps(dict(MODEL, files=sums)))
+    os.utime(folder/'card.json', (time.time()-age,)*2)
+    return folder
+
+def test_find_model(call, home):
+    assert cli.find_model() is None
+    for name, age in (('old', 100), ('new', 5), ('oldest', 900)): make_model(home/'models'/name, age)
+    assert cli.find_model() == home/'models'/'new' and cli.find_model('old') == home/'models'/'old'
+    Path('mine').mkdir()
+    assert cli.find_model('mine') == Path('mine').absolute()
+
+@pytest.mark.parametrize('command', ['app', 'page', 'space'])
+def test_a_model_that_is_not_there(call, home, command):
+    status, out, err = call(command, 'pest')
+    assert (status, out) == (1, '') and 'no folder pest' in err and 'fastlessons app' in err
+    make_model(home/'models'/'pets')
+    status, out, err = call(command, 'pest')
+    assert (status, out) == (2, '') and "Did you mean 'pets'?" in err and len(err.splitlines()) == 1
+    status, out, err = call(command, './nowhere')
+    assert (status, out) == (1, '') and 'no folder ./nowhere' in err
+    Path('photos').mkdir()
+    status, out, err = call(command, 'photos')
+    assert (status, out) == (1, '') and 'card.json is missing' in err and 'export_classifier' in err
+    (home/'models'/'pets'/'model.onnx').write_bytes(b'x')
+    status, out, err = call(command)
+    assert (status, out) == (1, '') and 'model.onnx is damaged or was changed' in err
+    assert [p.name for p in Path().iterdir()] == ['photos']   # nothing was made
+
+@pytest.mark.parametrize('command, package', [('app', 'gradio'), ('app', 'onnxruntime'), ('page', 'onnxruntime'), ('space', 'onnx')])
+def test_a_package_that_is_not_installed(call, monkeypatch, home, command, package):
+    find = cli.find_spec
+    monkeypatch.setattr(cli, 'find_spec', lambda name: None if name == package else find(name))
+    status, out, err = call(command)
+    assert (status, out) == (1, '') and err == f"fastlessons: Not installed: {package}. Do: pip install 'fastlessons[app,onnx]'\n"
+    assert not home.exists()
+
+def test_space(call, home):
+    make_model(home/'models'/'pets')
+    status, out, err = call('space')
+    assert (status, err) == (0, '') and 'cat, dog' in out and 'space is ready' in out
+    assert {'app.py', 'README.md', 'requirements.txt', 'model'} <= {p.name for p in Path('space').iterdir()}
+    status, out, err = call('space')
+    assert status == 1 and 'already there and stays as it is' in err
+    assert call('space', 'pets', 'another')[0] == 0 and Path('another/app.py').exists()
+
+def test_page(call, home, monkeypatch):
+    from fastlessons import web
+    make_model(home/'models'/'pets')
+    def none(): raise ConnectionError('no npm')
+    monkeypatch.setattr(web, 'runtime', none)
+    status, out, err = call('page')
+    assert status == 1 and err == 'fastlessons: no npm\n' and not list(Path().iterdir())
+    (home/'ort').mkdir()
+    monkeypatch.setattr(web, 'runtime', lambda: home/'ort')
+    status, out, err = call('page', 'pets', 'a/b')
+    assert (status, err) == (0, '') and 'http.server' in out and '--directory a/b' in out and Path('a/b/index.html').exists()
+
+@pytest.mark.skipif(os.name == 'nt', reason='signals are other there')
+@pytest.mark.parametrize('sign', [signal.SIGINT, signal.SIGTERM], ids=['ctrl-c', 'kill'])
+def test_app(folder, home, tmp_path, sign):
+    "The first time a model is trained, as there is none; the second time it is there."
+    for p in ('gradio', 'onnxscript'): pytest.importorskip(p)
+    import requests
+    if sign == signal.SIGTERM: make_model(home/'models'/'pets')
+    with socket.create_server(('127.0.0.1', 0)) as s: port = s.getsockname()[1]
+    (tmp_path/'tmp').mkdir()
+    env = dict(os.environ, GRADIO_SERVER_PORT=str(port), TMPDIR=str(tmp_path/'tmp'))
+    with subprocess.Popen(command(folder, 'app'), env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as p:
+        try:
+            def answers():
+                assert p.poll() is None, p.communicate()
+                try: return requests.get(f'http://127.0.0.1:{port}/config', timeout=5).ok
+                except requests.ConnectionError: return False
+            wait_for(answers, 240)
+            assert 'cat, dog' in requests.get(f'http://127.0.0.1:{port}/config', timeout=5).text
+            os.killpg(p.pid, sign) if sign == signal.SIGINT else p.send_signal(sign)   # a terminal sends Ctrl-C to all
+            out, err = p.communicate(timeout=60)
+        finally: p.kill()
+    assert p.returncode == 0 and 'Traceback' not in out + err and 'Warning' not in err, out + err
+    first = 'There is no trained model yet' in out
+    assert first == (sign == signal.SIGINT) and ('error_rate' in out) == first and 'Stop it with Ctrl-C' in out
+    assert (home/'models/pets/card.json').exists() and not [p for p in (tmp_path/'tmp').iterdir() if 'torch' not in p.name]   # PyTorch keeps a cache there
+
 # samples --check
 
 @pytest.mark.parametrize('wrong', [[], ['pets.zip: x.jpg differs', 'mnist.zip: missing'], ['no']*99])
 def test_samples_check(call, monkeypatch, wrong):
-    monkeypatch.setitem(sys.modules, 'fastlessons.samples', types.SimpleNamespace(check_samples=lambda folder: wrong if folder == data._bundle() else 1/0))
+    monkeypatch.setitem(sys.modules, 'fastlessons.samples', types.SimpleNamespace(check_samples=lambda folder: wrong if folder == data.bundle() else 1/0))
     status, out, err = call('samples', '--check')
     assert (status, err) == (1 if wrong else 0, '') and out.splitlines()[:-1] == wrong[:10] + ['... and 89 more']*(len(wrong) > 10)
     assert out.splitlines()[-1] == f"The bundled samples are {'NOT ' if wrong else ''}as they were made."
@@ -329,7 +430,7 @@ def machine(tmp_path, monkeypatch):
         if d.sample:
             with zipfile.ZipFile(bundle/f'{name}.zip', 'w') as z: z.writestr('a.txt', 'hello '*100)
     (bundle/'backbone.safetensors').write_bytes(bytes(3000))
-    monkeypatch.setattr(data, '_bundle', lambda: bundle)
+    monkeypatch.setattr(data, 'bundle', lambda: bundle)
     (tool := tmp_path/'bin'/'nvidia-smi').parent.mkdir()
     tool.write_text('#!/bin/sh\necho NVIDIA Test 9000\n')
     tool.chmod(0o755)

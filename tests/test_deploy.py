@@ -281,8 +281,12 @@ assert not heavy, heavy'''
 
 def test_the_module_works_as_a_file_of_its_own(cats, photos, tmp_path):
     shutil.copy(deploy.__file__, tmp_path/'classifier.py')
-    code = 'import sys; from classifier import Classifier; Classifier.load(sys.argv[1]).predict(sys.argv[2]); assert not any("fastlessons" in m for m in sys.modules)'
-    subprocess.run([sys.executable, '-c', code, cats[1], next(photos.glob('*.jpg'))], check=True, cwd=tmp_path, env={k: v for k, v in os.environ.items() if k != 'PYTHONPATH'})
+    code = """import sys
+from classifier import Classifier
+Classifier.load(sys.argv[1]).predict(sys.argv[2])
+assert 'fastlessons' not in {m.split('.')[0] for m in sys.modules}"""
+    env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
+    subprocess.run([sys.executable, '-c', code, cats[1], next(photos.glob('*.jpg'))], check=True, cwd=tmp_path, env=env)
 
 # ---- pictures -----------------------------------------------------------------------------------------------------
 

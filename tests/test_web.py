@@ -1,5 +1,5 @@
 "The web app and the web page: strangers may send anything; the page says the same as Python."
-import base64, functools, http.server, io, itertools, json, os, re, shutil, signal, socket, struct, subprocess, sys, threading, time, zlib
+import base64, contextlib, functools, http.server, io, itertools, json, os, re, shutil, signal, socket, struct, subprocess, sys, threading, time, zlib
 from pathlib import Path
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"   # onnxruntime calls home otherwise
@@ -355,8 +355,9 @@ def chromium():
     names = 'chromium', 'chromium-browser', 'google-chrome'
     found = next(filter(None, map(shutil.which, names)), None)
     if found or not (shutil.which('apt-get') and os.geteuid() == 0): return found
-    for args in (['update', '-qq'], ['install', '-y', '-qq', '--no-install-recommends', 'chromium']):
-        subprocess.run(['apt-get', *args], env=dict(os.environ, DEBIAN_FRONTEND='noninteractive'), capture_output=True, timeout=400)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        for args in (['update', '-qq'], ['install', '-y', '-qq', '--no-install-recommends', 'chromium']):
+            subprocess.run(['apt-get', *args], env=dict(os.environ, DEBIAN_FRONTEND='noninteractive'), capture_output=True, timeout=300)
     return shutil.which('chromium')
 
 def start_chromium():
@@ -418,13 +419,20 @@ def page_url(page_folder):
     yield f'http://127.0.0.1:{server.server_port}/'
     server.shutdown()
 
-@pytest.fixture
-def visitor(browser, page_url):
+def visit(browser, page_url):
     v = Visitor(browser, page_url)
     assert v.wait() == 'Ready.'
     yield v
     v.context.close()
     assert not v.strangers() and not v.complaints, (v.strangers(), v.complaints)
+
+@pytest.fixture
+def visitor(browser, page_url): yield from visit(browser, page_url)
+
+@pytest.fixture(scope='module')
+def calculator(browser, page_url):
+    "One page for all tests that only compare numbers: to load it takes longer than to ask it."
+    yield from visit(browser, page_url)
 
 # ---------- the page
 
@@ -438,10 +446,14 @@ def test_runtime_is_checked(home, monkeypatch):
     home.mkdir()
     (home/web._tgz).write_bytes(b'something else')
     monkeypatch.setattr(web, '_by_npm', lambda folder: (folder/web._tgz).write_bytes(b'forged'))
-    def none(folder): raise requests.ConnectionError('no network')
-    monkeypatch.setattr(web, '_by_hand', none)
-    with pytest.raises(ConnectionError, match='Try again with a network'): web.runtime()
+    monkeypatch.setattr(shutil, 'which', lambda name: f'/bin/{name}')
+    with pytest.raises(ConnectionError, match='npm could not get it.*npm pack onnxruntime-web@'): web.runtime()
     assert {p.name for p in home.iterdir() if not p.name.endswith('.lock')} == {web._tgz}   # nothing half done
+
+def test_runtime_without_npm(home, monkeypatch):
+    monkeypatch.setattr(shutil, 'which', lambda name: None)
+    with pytest.raises(ConnectionError, match='npm, which comes with Node.js, is not installed.*make_space'): web.runtime()
+    assert not [p for p in home.iterdir() if not p.name.endswith('.lock')]
 
 def test_page_says_what_python_says(visitor, classifier, pets):
     worst, valid = 0, pets[::24]
@@ -458,24 +470,24 @@ def test_page_says_what_python_says(visitor, classifier, pets):
 
 # not: a palette with a transparent colour. A browser forgets the colour of what cannot be seen; Pillow and fastai use it.
 @pytest.mark.parametrize('name', [n for n in ODD if n != 'palette'] + [f'turned {n}' for n in range(1, 9)])
-def test_page_reads_odd_pictures_as_python_does(visitor, classifier, pet, name):
+def test_page_reads_odd_pictures_as_python_does(calculator, classifier, pet, name):
     data = turned(pet, int(name[-1])) if name.startswith('turned') else odd()[name][0]
-    assert visitor.exact(data) == pytest.approx(classifier.predict(data), abs=.02)
+    assert calculator.exact(data) == pytest.approx(classifier.predict(data), abs=.02)
 
 RULES = [(m, p) for m in ('crop', 'squish') for p in ('reflection',)] + [(m, p) for m in ('pad', 'none') for p in ('zeros', 'border', 'reflection')]
 
 @pytest.mark.parametrize('size', [(160, 160), (200, 121), (77, 203), (1, 1), (1, 300), (3, 40), (1500, 2000)])
-def test_page_cuts_and_shrinks_to_the_same_bytes(visitor, size):
+def test_page_cuts_and_shrinks_to_the_same_bytes(calculator, size):
     rng, (w, h) = np.random.default_rng(0), size
     im = Image.fromarray(rng.integers(0, 256, (h, w, 3), dtype=np.uint8))
-    visitor.tab.evaluate('async b => { window.picture = await createImageBitmap(new Blob([Uint8Array.from(atob(b), c => c.charCodeAt())])) }',
+    calculator.tab.evaluate('async b => { window.picture = await createImageBitmap(new Blob([Uint8Array.from(atob(b), c => c.charCodeAt())])) }',
                          base64.b64encode(jpeg(im, format='PNG')).decode())
     cases = list(itertools.product(RULES, ('RGB', 'L'), ((96, 128), (64, 64))))
     for (method, pad_mode), mode, out in cases if w < 1000 else cases[::7]:   # the large one is read in strips
         card = dict(size=list(out), mode=mode, resize=dict(method=method, size=[96, 128], pad_mode=pad_mode, resample='bilinear'))
         if method == 'none': del card['resize']['size']
         want = Classifier(dict(card, labels=[]), None)._pixels(im)
-        got = visitor.tab.evaluate('card => btoa(Array.from(pixels(picture, card), b => String.fromCharCode(b)).join(""))', card)
+        got = calculator.tab.evaluate('card => btoa(Array.from(pixels(picture, card), b => String.fromCharCode(b)).join(""))', card)
         assert base64.b64decode(got) == want.tobytes(), (method, pad_mode, mode, out)
 
 def test_page_says_what_is_wrong(visitor, pet):

@@ -124,7 +124,7 @@ async function open(file) {   // returns the decoded picture and shows it, or th
 }
 
 function show(answer) {
-  const percent = p => `${(100*p).toFixed(p < .0995 ? 1 : 0)} %`
+  const percent = p => p > .9995 ? 'over 99.9 %' : p < .0005 ? 'under 0.1 %' : `${(100*p).toFixed(1)} %`   // a model is never certain
   $('bars').replaceChildren(...answer.slice(0, SHOWN).map(([label, p]) => {
     const li = document.createElement('li')
     for (const [name, text] of [['bar', ''], ['label', label], ['value', percent(p)]])
