@@ -7,6 +7,7 @@ __all__ = ['CASES', 'cases', 'run_cases', 'exercise', 'record', 'machine', 'resu
 
 # %% ../nbs/91_check.ipynb #130be3ef
 import json, os, platform, time
+from hashlib import sha256
 from importlib.metadata import version
 
 from . import data
@@ -68,7 +69,8 @@ def _(breed):
 # %% ../nbs/91_check.ipynb #feb45b46
 @cases('01.2')
 def _(error_rate):
-    yield 'a float, not a tensor or a list', isinstance(error_rate([1, 0], [1, 0]), float)
+    got = error_rate([1, 0], [1, 0])
+    yield f'a float such as 0.25; yours gave {got!r}, of type {type(got).__name__}', isinstance(got, float)
     for preds, targs, expected in (([1, 0, 1, 1], [1, 0, 1, 1], 0.), ([1, 0, 1, 1], [0, 0, 1, 1], .25),
                                    ([0, 0], [1, 1], 1.)):
         got = error_rate(preds, targs)
@@ -84,6 +86,107 @@ def _(most_confused):
            f"so ('fox', 'dog', 4); yours gave {got!r}"), got == ('fox', 'dog', 4)
     got = most_confused([[9, 1], [0, 9]], ['a', 'b'])
     yield f"('a', 'b', 1) for [[9, 1], [0, 9]]; yours gave {got!r}", got == ('a', 'b', 1)
+
+# %% ../nbs/91_check.ipynb #204cc1d7
+@cases('02.1')
+def _(say):
+    for answer, expected in (({'cat': .95, 'dog': .05}, 'cat'), ({'cat': .1, 'dog': .9}, 'dog'),
+                             ({'ant': .05, 'cow': .9, 'eel': .05}, 'cow'), ({'cat': .6, 'dog': .4}, 'not sure'),
+                             ({'cat': .2, 'dog': .8}, 'dog')):
+        yield f"say({answer}) is {expected!r}; yours gave {say(answer)!r}", say(answer) == expected
+
+# %% ../nbs/91_check.ipynb #d92eabd2
+@cases('02.2')
+def _(middle):
+    yield 'a tuple of four whole numbers', [type(n) for n in middle(100, 60)] == [int]*4
+    for size, expected in (((100, 60), (20, 0, 80, 60)), ((60, 100), (0, 20, 60, 80)), ((50, 50), (0, 0, 50, 50)),
+                           ((101, 60), (20, 0, 80, 60))):
+        yield f'middle{size} is {expected}; yours gave {middle(*size)!r}', tuple(middle(*size)) == expected
+
+# %% ../nbs/91_check.ipynb #f9a477bd
+@cases('02.3')
+def _(damaged):
+    good = {name: text.encode() for name, text in (('b.onnx', 'numbers'), ('a.txt', 'words'), ('c.bin', 'more'))}
+    sums = {name: sha256(content).hexdigest() for name, content in good.items()}
+    for what, files, expected in (
+            ('all is as it was', good, []),
+            ('b.onnx was changed', {**good, 'b.onnx': b'other numbers'}, ['b.onnx']),
+            ('a.txt is missing', {k: v for k, v in good.items() if k != 'a.txt'}, ['a.txt']),
+            ('there is one more file, of which sums does not speak', {**good, 'notes': b''}, []),
+            ('nothing is left, so all names, sorted', {}, ['a.txt', 'b.onnx', 'c.bin'])):
+        yield f'{expected} when {what}; yours gave {damaged(sums, files)!r}', damaged(sums, files) == expected
+
+# %% ../nbs/91_check.ipynb #5816a0d7
+@cases('03.1')
+def _(slope):
+    for text, f, x, expected in (('x**2', lambda x: x**2, 3., 6.), ('x**2', lambda x: x**2, -1., -2.),
+                                 ('5*x + 2', lambda x: 5*x+2, 7., 5.), ('1/x', lambda x: 1/x, 2., -.25)):
+        got = slope(f, x)
+        yield f'one number, for f(x) = {text}; yours gave {got!r}', isinstance(got+0., float)
+        yield f'the slope of f(x) = {text} at {x:g} is about {expected:g}; yours gave {got}', abs(got-expected) < .02
+
+# %% ../nbs/91_check.ipynb #db1521ea
+@cases('03.2')
+def _(descend):
+    f, g = lambda x: (x-2)**2, lambda x: -x
+    yield f'no steps: x stays as it is; yours gave {descend(f, 5., .1, 0)!r}', descend(f, 5., .1, 0) == 5
+    got = descend(f, 5., .1, 1)
+    yield f'one step for (x-2)**2 from 5: the slope is 6, so 5 - 0.1*6 = 4.4; yours gave {got}', abs(got-4.4) < .01
+    got = descend(f, 5., .1, 2)
+    yield f'the second step starts at 4.4, where the slope is 4.8: so about 3.92; yours gave {got}', abs(got-3.92) < .01
+    got = descend(f, -3., .1, 100)
+    yield f'after 100 steps it is at the bottom, 2, from the left side too; yours gave {got}', abs(got-2) < .01
+    got = descend(g, 0., .5, 3)
+    yield f'where f falls, x grows: for -x three steps of 0.5 lead from 0 to 1.5; yours gave {got}', abs(got-1.5) < .01
+
+# %% ../nbs/91_check.ipynb #ccf67fe4
+@cases('03.3')
+def _(cross_entropy):
+    large = 'e to the power of 1000 is too large: take the largest activation away from all first'
+    for acts, targ, expected, why in (
+            ([0., 0.], 0, .6931, 'two equal activations: probability 1/2, and -log(1/2) is 0.6931'),
+            ([1., 2., 3.], 2, .4076, 'the probability of the last is 0.6652'),
+            ([1., 2., 3.], 0, 2.4076, 'the probability of the first is 0.0900'),
+            ([1000., 0.], 0, 0., large),
+            ([1000., 0.], 1, 1000., 'this probability is 0 for a computer, and 0 has no logarithm: simplify on paper')):
+        try: got = float(cross_entropy(acts, targ))
+        except (OverflowError, ValueError, ZeroDivisionError) as e: got = f'{type(e).__name__} ({e})'
+        right = isinstance(got, float) and abs(got-expected) < 1e-3
+        yield f'cross_entropy({acts}, {targ}) is {expected}; yours gave {got}. A hint: {why}.', right
+
+# %% ../nbs/91_check.ipynb #2cf939bb
+@cases('08.1')
+def _(my_out_size):
+    got = my_out_size(6, 3, 1, 0)
+    yield f'a whole number, not a float; yours gave {got!r}', type(got) is int
+    for (size, ks, stride, padding), expected, why in (
+            ((6, 3, 1, 0), 4, 'the kernel starts at pixels 0, 1, 2 and 3'), ((8, 3, 1, 1), 8, 'padding adds a zero on both sides'),
+            ((8, 3, 2, 1), 4, 'the last step would lead half out, so it does not count'), ((7, 5, 2, 2), 4, 'it starts at 0, 2, 4 and 6'),
+            ((5, 5, 1, 0), 1, 'the kernel just fits'), ((28, 4, 3, 0), 9, '24 pixels to go, in steps of 3, and the first place')):
+        got = my_out_size(size, ks, stride, padding)
+        yield f'{expected} for size {size}, kernel {ks}, stride {stride}, padding {padding}: {why}; yours gave {got!r}', got == expected
+
+# %% ../nbs/91_check.ipynb #aa78cd5b
+@cases('08.2')
+def _(max_pool):
+    for what, pic, expected in (
+            ('the largest number of each two by two', [[1, 2, 5, 6], [3, 4, 7, 8], [9, 0, 0, 1], [0, 0, 2, 0]], [[4, 8], [9, 2]]),
+            ('the largest may be below zero', [[-4, -3], [-2, -9]], [[-2]]),
+            ('the odd row and column are left out', [[1, 2, 9], [3, 4, 9], [9, 9, 9]], [[4]]),
+            ('more columns than rows', [[1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1]], [[6, 4, 6]])):
+        got = max_pool(pic)
+        yield f'{what}: {pic} gives {expected}; yours gave {got!r}', got == expected
+
+# %% ../nbs/91_check.ipynb #2737481b
+@cases('08.3')
+def _(receptive_field):
+    for layers, expected, why in (
+            ([(3, 1)], 3, 'one layer sees its kernel'), ([(3, 1), (3, 1)], 5, 'a window of windows'),
+            ([(3, 2), (3, 1)], 7, 'after a stride of 2, one step is two pixels'),
+            ([(3, 1), (3, 2)], 5, 'the stride of the last layer changes nothing for itself'),
+            ([(5, 2), (3, 2), (3, 1)], 17, 'strides multiply'), ([(2, 2), (2, 2), (2, 2)], 8, 'three poolings of two')):
+        got = receptive_field(layers)
+        yield f'{expected} for {layers}: {why}; yours gave {got!r}', got == expected
 
 # %% ../nbs/91_check.ipynb #b0274ab6
 _start = time.monotonic()  # a lesson imports this module in its first cell

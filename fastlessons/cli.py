@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['COMMANDS', 'Lesson', 'read_lesson', 'lessons', 'find_lesson', 'table', 'cmd_list', 'cmd_results', 'cmd_data',
-           'lesson_table', 'cmd_copy', 'execute', 'progress', 'page', 'find_source', 'cmd_run', 'cmd_samples', 'facts',
-           'problems', 'cmd_doctor', 'parser', 'main']
+           'lesson_table', 'cmd_copy', 'execute', 'progress', 'page', 'find_source', 'cmd_run', 'cmd_samples',
+           'cmd_sheet', 'find_model', 'cmd_app', 'cmd_page', 'cmd_space', 'facts', 'problems', 'cmd_doctor', 'parser',
+           'main']
 
 # %% ../nbs/92_cli.ipynb #62b2185a
 import argparse, asyncio, json, os, re, shutil, signal, sys, tempfile, time
@@ -107,7 +108,7 @@ def _here(d, path):
 
 def cmd_data(args):
     "Show the data sets: what they are, how big, from where, which licence, what is on this disk."
-    sample = lambda name: 'bundled' if (data._bundle()/f'{name}.zip').exists() else 'none'
+    sample = lambda name: 'bundled' if (data.bundle()/f'{name}.zip').exists() else 'none'
     row = lambda name, d, path: (name, d.title, f'{d.mb} MB', urlsplit(d.home).netloc, d.licence,
                                  sample(name), ' '.join(d.lessons), _here(d, path))
     table(('name', 'what', 'size', 'from', 'licence', 'sample', 'lessons', 'on this disk'),
@@ -136,7 +137,7 @@ def lesson_table():  # Returns IPython's Markdown, which a notebook shows as a t
 # %% ../nbs/92_cli.ipynb #f3d5e84d
 def _make_folder(folder, hint):
     "Return the folder as a Path, made if need be. Raises OSError with a `hint` if it cannot be written to."
-    path = data._writable(Path(folder).expanduser())
+    path = data.writable(Path(folder).expanduser())
     if path is None: raise OSError(f'{folder} is not a folder that can be written to. Name another: {hint}')
     return path
 
@@ -289,10 +290,86 @@ def cmd_run(args):
 def cmd_samples(args):
     "Draw the bundled samples again and compare them with what was bundled."
     from fastlessons.samples import check_samples
-    wrong = check_samples(data._bundle())
+    wrong = check_samples(data.bundle())
     more = [f'... and {len(wrong)-10} more'] if len(wrong) > 10 else []
     print(*wrong[:10], *more, f"The bundled samples are {'NOT ' if wrong else ''}as they were made.", sep='\n')
     return 1 if wrong else 0
+
+# %% ../nbs/92_cli.ipynb #e1cbfe5c
+def cmd_sheet(args):
+    "Write a workbook in which a model learns, with live formulas: linear or network."
+    from fastlessons.sheets import write_sheet
+    print(f'{write_sheet(args.name, args.out, args.force)} is yours. Open it, and change a yellow cell.')
+
+# %% ../nbs/92_cli.ipynb #e17d178f
+def _models():
+    "Return the model folders in `models` of the library's home: name -> folder, the one made last at the end."
+    cards = sorted((data.home()/'models').glob('*/card.json'), key=lambda f: f.stat().st_mtime)
+    return {f.parent.name: f.parent for f in cards}
+
+def find_model(
+    word=None,  # a model folder, or the name of one in `models` of the library's home; None: the one made last
+):              # Returns a Path, or None if there is none yet. Raises ValueError (suggests one), FileNotFoundError
+    "Find a trained model."
+    made = _models()
+    if word is None: return [None, *made.values()][-1]
+    path = Path(word).expanduser()
+    if path.is_dir(): return path.absolute()
+    if '/' in word or os.sep in word or not made:
+        raise FileNotFoundError(f'There is no folder {word}. Lesson 02 makes a model folder; so does: fastlessons app')
+    return made[data.find(word, made, 'model')]
+
+# %% ../nbs/92_cli.ipynb #755743ca
+def _need(*packages):
+    "Raise an ImportError if some of `packages` are not installed."
+    gone = ', '.join(p for p in packages if not find_spec(p))
+    if gone: raise ImportError(f"Not installed: {gone}. Do: pip install 'fastlessons[app,onnx]'")
+
+def _first_model():
+    "Train a model on the bundled sample, cat or dog, and return its folder."
+    print('There is no trained model yet, so here is one for cats and dogs. This is done once.', flush=True)
+    from fastlessons.backbone import backbone   # before fastai: it keeps a warning of fastai's away
+    from fastlessons.deploy import export_classifier, upright
+    from fastlessons.pets import tune_head
+    from fastai.vision.all import ImageDataLoaders, Resize, error_rate, get_image_files, vision_learner
+    path = data.get_data('pets', 'sample')
+    files, kind = get_image_files(path/'images').sorted(), lambda name: 'cat' if name[0].isupper() else 'dog'
+    dls = ImageDataLoaders.from_name_func(path, files, kind, valid_pct=.2, seed=42, bs=16, num_workers=0,
+                                          item_tfms=[upright, Resize(160)])
+    learn = vision_learner(dls, backbone('resnet_mini'), metrics=error_rate)
+    tune_head(learn)
+    print('Writing the model folder ...', flush=True)
+    return export_classifier(learn, data.home()/'models'/'pets')
+
+def _model(args, *also):
+    "Return the model folder that was asked for, and its labels as text; train a first one if there is none."
+    _need('onnxruntime', *also, *([] if args.model else ['onnx', 'onnxscript']))
+    folder = args.model or _first_model()
+    from fastlessons.deploy import Classifier
+    print(f'The model is {data.short(folder)}. It knows: {", ".join(Classifier.load(folder).labels)}.', flush=True)
+    return folder
+
+# %% ../nbs/92_cli.ipynb #13458f7e
+def cmd_app(args):
+    "Serve the app of a trained model on this machine, until Ctrl-C."
+    folder = _model(args, 'gradio')
+    from fastlessons.web import serve
+    print('Starting the app. Stop it with Ctrl-C.', flush=True)
+    with _kill_is_ctrl_c(): return serve(folder)
+
+def cmd_page(args):
+    "Write a web page that runs a trained model in the visitor's browser, with no server."
+    folder = _model(args)
+    from fastlessons.web import make_page
+    make_page(folder, args.out)
+    print(f'{args.out} is ready. To look at it: python -m http.server --bind 127.0.0.1 --directory {args.out}')
+
+def cmd_space(args):
+    "Write the app of a trained model as a folder, ready for Hugging Face."
+    folder = _model(args)
+    from fastlessons.web import make_space
+    make_space(folder, args.out)
+    print(f'{args.out} is ready; its README.md says how to start it here, and how to put it on Hugging Face.')
 
 # %% ../nbs/92_cli.ipynb #db197f50
 _PYTHON = (3, 10)  # as in settings.ini; a test compares
@@ -348,7 +425,7 @@ def facts():  # Returns a SimpleNamespace; memory and disk in bytes
         python=sys.version_info[:3], packages={p: _version(p) for p in _PACKAGES}, cores=os.cpu_count(), mine=len(mine),
         memory=memory.total, free=memory.available, disk=shutil.disk_usage(place).free,
         writable=os.access(place, os.W_OK), gpu=_gpu(), network=_answers(data.DATASETS['pets'].home),
-        damaged=[name for name, d in data.DATASETS.items() if d.sample and _damaged(data._bundle()/f'{name}.zip')])
+        damaged=[name for name, d in data.DATASETS.items() if d.sample and _damaged(data.bundle()/f'{name}.zip')])
 
 # %% ../nbs/92_cli.ipynb #435345a1
 def problems(
@@ -371,7 +448,7 @@ def _weights():
     "Return the pretrained weights on this disk: the bundled ones and those in torch's cache."
     cache = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
     torch = Path(os.environ.get('TORCH_HOME') or f'{cache}/torch').expanduser()   # as in torch.hub's documentation
-    found = [*data._bundle().glob('*.safetensors'), *sorted((torch/'hub'/'checkpoints').glob('*.pth'))]
+    found = [*data.bundle().glob('*.safetensors'), *sorted((torch/'hub'/'checkpoints').glob('*.pth'))]
     return ', '.join(f'{p.name} ({_size(p.stat().st_size)})' for p in found) or 'none'
 
 def _takes(lesson, f):
@@ -405,8 +482,8 @@ def cmd_doctor(args):
 class _Parser(argparse.ArgumentParser):
     def error(self, message): self.exit(2, f'{self.prog}: {message}\nSee: {self.prog} --help\n')
 
-COMMANDS = dict(list=cmd_list, run=cmd_run, copy=cmd_copy, results=cmd_results, data=cmd_data,
-                samples=cmd_samples, doctor=cmd_doctor)
+COMMANDS = dict(list=cmd_list, run=cmd_run, copy=cmd_copy, results=cmd_results, data=cmd_data, app=cmd_app,
+                page=cmd_page, space=cmd_space, samples=cmd_samples, sheet=cmd_sheet, doctor=cmd_doctor)
 
 def parser():
     "Return the parser of the command line."
@@ -423,6 +500,13 @@ def parser():
     add('run', '--out', metavar='FOLDER', default='runs', help='where the results go (default: runs)')
     add('copy', 'folder', metavar='FOLDER', nargs='?', default='.', help='where the copy goes (default: here)')
     add('copy', '--force', action='store_true', help='write over a copy that is already there')
+    for name in ('app', 'page', 'space'):
+        add(name, 'model', metavar='FOLDER', nargs='?', help='model folder (default: the one that was made last)')
+    for name in ('page', 'space'):
+        add(name, 'out', metavar='OUT', nargs='?', default=name, help=f'where to write it (default: {name})')
+    add('sheet', 'name', metavar='NAME', help='linear or network')
+    add('sheet', 'out', metavar='OUT.xlsx', nargs='?', help='where it goes (default: NAME.xlsx here)')
+    add('sheet', '--force', action='store_true', help='write over a workbook that is already there')
     add('samples', '--check', action='store_true', required=True, help='draw them again and compare')
     return p
 
@@ -432,6 +516,7 @@ def _read(argv):
     if argv and argv[0][:1] != '-': data.find(argv[0], COMMANDS, 'command')
     args = parser().parse_args(argv or ['--help'])
     if 'lesson' in args: args.lesson = find_lesson(args.lesson)
+    if 'model' in args: args.model = find_model(args.model)
     if getattr(args, 'data', None): args.data = find_source(args.data)
     return args
 
@@ -452,5 +537,6 @@ def main(
     except BrokenPipeError:                     # `fastlessons list | head -1`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except ImportError as e: return say(f'{e}. Something is not installed; see: fastlessons doctor') or 1
+    except ImportError as e:
+        return say(e if 'pip install' in str(e) else f'{e}. Something is not installed; see: fastlessons doctor') or 1
     except (OSError, ValueError, RuntimeError) as e: return say(e) or 1

@@ -175,7 +175,11 @@ def _session(model):
     except Exception as e:
         raise ValueError(f"onnxruntime {ort.__version__} cannot read model.onnx; a newer one may: {e}") from e
 
-def _cores(): return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+def _cores():
+    "Return how many cores to use: those that this process may use, or fewer if OMP_NUM_THREADS says so."
+    n = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    asked = os.environ.get('OMP_NUM_THREADS', '')
+    return max(1, min(n, int(asked))) if asked.isdigit() else n
 
 class Classifier:
     "Name what is in a picture, with numpy, Pillow and onnxruntime alone."
@@ -480,10 +484,10 @@ def export_classifier(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.unfinished-') as tmp:
         (new := Path(tmp)/'new').mkdir()
-        _write(learn, labels, new)
+        _write_files(learn, labels, new)
         return _swap(new, folder, Path(tmp))
 
-def _write(learn, labels, folder):
+def _write_files(learn, labels, folder):
     "Write the three files and check them."
     from copy import deepcopy
     from safetensors.torch import save_file

@@ -7,6 +7,7 @@ __all__ = ['TITLE', 'GRADIO', 'ORT', 'ORT_SHA512', 'make_space', 'serve', 'runti
 
 # %% ../nbs/94_web.ipynb #2b527734
 import base64, hashlib, html, json, os, shutil, subprocess, sys, tarfile, tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from . import data, deploy
@@ -120,38 +121,32 @@ _ort_files = {'ort.js': 'package/dist/ort.wasm.bundle.min.mjs', 'ort.wasm': 'pac
 _tgz = f'onnxruntime-web-{ORT}.tgz'
 
 def _by_npm(folder):
-    "Get the package with npm, if it is there."
+    "Let npm fetch the package into `folder`, if npm is here."
     npm = shutil.which('npm')
-    if npm: subprocess.run([npm, 'pack', f'onnxruntime-web@{ORT}'], cwd=folder, capture_output=True, timeout=300)
+    if not npm: return
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run([npm, 'pack', f'onnxruntime-web@{ORT}'], cwd=folder, capture_output=True, timeout=300)
 
-def _by_hand(folder):
-    "Get the package from npm's registry without npm."
-    import requests
-    base = os.environ.get('npm_config_registry', 'https://registry.npmjs.org').rstrip('/')
-    with requests.get(f'{base}/onnxruntime-web/-/{_tgz}', stream=True, timeout=10) as r:
-        r.raise_for_status()
-        with open(folder/_tgz, 'wb') as f: shutil.copyfileobj(r.raw, f)
+def _good(f):
+    "Return whether the file `f` is the package that we want."
+    return f.is_file() and base64.b64encode(hashlib.sha512(f.read_bytes()).digest()).decode() == ORT_SHA512
 
 def _package(folder):
-    "Return the package's bytes: from `data.home()` if it was put there, else by npm, else by hand. They are checked."
-    good = lambda b: base64.b64encode(hashlib.sha512(b).digest()).decode() == ORT_SHA512
-    why = f'nothing of the right content at {data.short(data.home()/_tgz)}'
-    for get, where in (None, data.home()), (_by_npm, folder), (_by_hand, folder):
-        try:
-            if get: get(folder)
-            if (where/_tgz).is_file() and good(b := (where/_tgz).read_bytes()): return b
-        except (OSError, subprocess.SubprocessError) as e: why = f'{type(e).__name__}: {e}'   # those of requests too
-    raise ConnectionError(f"Could not get onnxruntime-web {ORT} (33 MB), which the page needs ({why}). "
-                          f"Try again with a network, or put {_tgz} into {data.short(data.home())}. "
-                          "The app (make_space) works without it.")
+    "Return the package, checked: from `data.home()` if it was put there, else fetched by npm into `folder`."
+    if _good(mine := data.home()/_tgz): return mine
+    _by_npm(folder)
+    if _good(folder/_tgz): return folder/_tgz
+    why = 'npm could not get it' if shutil.which('npm') else 'npm, which comes with Node.js, is not installed'
+    raise ConnectionError(f"The page needs onnxruntime-web {ORT} (33 MB), and {why}. Try again with npm and a network, "
+                          f"or do `npm pack onnxruntime-web@{ORT}` on another machine and put {_tgz} into "
+                          f"{data.short(data.home())}. The app (make_space) works without it.")
 
 def runtime():  # Returns a folder with `ort.js` and `ort.wasm`
     "Return the files of ONNX Runtime Web; the first call downloads them."
     home = data.home()
     home.mkdir(parents=True, exist_ok=True)
     def make(new):
-        from io import BytesIO
-        with tarfile.open(fileobj=BytesIO(_package(new.parent))) as tar:
+        with tarfile.open(_package(new.parent)) as tar:
             for name, member in _ort_files.items(): (new/name).write_bytes(tar.extractfile(member).read())
         return new
     return data._build(home/f'onnxruntime-web-{ORT}', make)
