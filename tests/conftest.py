@@ -7,6 +7,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent/'shared'
 sys.path.insert(0, str(ROOT))   # the tests are of this checkout, whatever else is installed
+# On cores that other programs use too, threads that wait must sleep: spinning can make training ten times slower.
+os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
 
 USERS = 'FASTLESSONS_DATA', 'COLAB_RELEASE_TAG', 'KAGGLE_KERNEL_RUN_TYPE'  # what a user's own machine may have set
 
