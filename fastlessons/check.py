@@ -154,30 +154,34 @@ def _(cross_entropy):
         right = isinstance(got, float) and abs(got-expected) < 1e-3
         yield f'cross_entropy({acts}, {targ}) is {expected}; yours gave {got}. A hint: {why}.', right
 
-# %% ../nbs/91_check.ipynb #2cf939bb
+# %% ../nbs/91_check.ipynb #257f8342
 @cases('08.1')
 def _(my_out_size):
     got = my_out_size(6, 3, 1, 0)
     yield f'a whole number, not a float; yours gave {got!r}', type(got) is int
     for (size, ks, stride, padding), expected, why in (
-            ((6, 3, 1, 0), 4, 'the kernel starts at pixels 0, 1, 2 and 3'), ((8, 3, 1, 1), 8, 'padding adds a zero on both sides'),
-            ((8, 3, 2, 1), 4, 'the last step would lead half out, so it does not count'), ((7, 5, 2, 2), 4, 'it starts at 0, 2, 4 and 6'),
-            ((5, 5, 1, 0), 1, 'the kernel just fits'), ((28, 4, 3, 0), 9, '24 pixels to go, in steps of 3, and the first place')):
+            ((6, 3, 1, 0), 4, 'the kernel starts at pixels 0, 1, 2 and 3'),
+            ((8, 3, 1, 1), 8, 'padding adds a zero on both sides'),
+            ((8, 3, 2, 1), 4, 'the last step would lead half out, so it does not count'),
+            ((7, 5, 2, 2), 4, 'it starts at 0, 2, 4 and 6'), ((5, 5, 1, 0), 1, 'the kernel just fits'),
+            ((28, 4, 3, 0), 9, '24 pixels to go, in steps of 3, and the first place')):
         got = my_out_size(size, ks, stride, padding)
-        yield f'{expected} for size {size}, kernel {ks}, stride {stride}, padding {padding}: {why}; yours gave {got!r}', got == expected
+        case = f'size {size}, kernel {ks}, stride {stride}, padding {padding}'
+        yield f'{expected} for {case}: {why}; yours gave {got!r}', got == expected
 
-# %% ../nbs/91_check.ipynb #aa78cd5b
+# %% ../nbs/91_check.ipynb #6bcb5652
 @cases('08.2')
 def _(max_pool):
     for what, pic, expected in (
-            ('the largest number of each two by two', [[1, 2, 5, 6], [3, 4, 7, 8], [9, 0, 0, 1], [0, 0, 2, 0]], [[4, 8], [9, 2]]),
+            ('the largest number of each two by two',
+             [[1, 2, 5, 6], [3, 4, 7, 8], [9, 0, 0, 1], [0, 0, 2, 0]], [[4, 8], [9, 2]]),
             ('the largest may be below zero', [[-4, -3], [-2, -9]], [[-2]]),
             ('the odd row and column are left out', [[1, 2, 9], [3, 4, 9], [9, 9, 9]], [[4]]),
             ('more columns than rows', [[1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1]], [[6, 4, 6]])):
         got = max_pool(pic)
         yield f'{what}: {pic} gives {expected}; yours gave {got!r}', got == expected
 
-# %% ../nbs/91_check.ipynb #2737481b
+# %% ../nbs/91_check.ipynb #5631d626
 @cases('08.3')
 def _(receptive_field):
     for layers, expected, why in (

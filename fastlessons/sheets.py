@@ -222,13 +222,13 @@ def _finish(ws, chart, title, axes, place, **kw):
 
 # %% ../nbs/98_sheets.ipynb #d90a1f5f
 def write_sheet(
-    name,         # 'linear' or 'network'
+    name,         # 'linear', 'network' or 'conv'
     out=None,     # path of the workbook, ending in .xlsx; None: the name, in the current folder
     force=False,  # write over a workbook that is already there
 ):                # Returns the Path. Raises ValueError for an unknown name or another ending, FileExistsError, OSError
                   # if it cannot be written, ImportError if XlsxWriter is not installed
     "Write a workbook in which a model learns, with live formulas, their values and charts."
-    s, out = SHEETS[data.find(name, SHEETS, 'workbook')], Path(out or f'{name}.xlsx').expanduser()
+    s, out = SHEETS.get(data.find(name, [*SHEETS, 'conv'], 'workbook')), Path(out or f'{name}.xlsx').expanduser()
     again = f'fastlessons sheet {name} OUT.xlsx'
     if out.suffix.lower() != '.xlsx': raise ValueError(f'{out} does not end in .xlsx. Expected: {again}')
     if out.exists() and not force:
@@ -246,6 +246,9 @@ def write_sheet(
 
 def _write(wb, s):
     "Fill the workbook."
+    if s is None:   # the one of lesson 08 has learned already: it has no steps
+        from fastlessons.conv_sheet import fill_conv
+        return fill_conv(wb)
     rows = s.rows()
     ws, inputs, first = _begin(wb, s, len(rows)-1)
     wb.define_name('lr', '='+inputs['lr'])

@@ -1,0 +1,449 @@
+"The blocks of lesson 08, against PyTorch; bad pictures and impossible settings; the lesson's own convolution and gradient."
+import ast, copy, itertools, pickle, shutil, subprocess, warnings
+
+import nbformat, numpy as np, pytest, torch
+from fastai.vision.all import (Callback, CrossEntropyLossFlat, Learner, PILImage, SGD, TensorImage, accuracy, create_vision_model,
+                               set_seed)
+from openpyxl import load_workbook
+from openpyxl.utils import get_column_letter
+from torch import nn
+from torch.nn import functional as F
+
+from conftest import ROOT
+from fastlessons.backbone import ResBlock, resnet_mini
+from fastlessons.cnn import ActivationStats, FastConv, PicsDL, ResNet, as_batch, cam, check_pics, conv_block, out_size, pic_dls, shift
+from fastlessons.conv_sheet import DENSE, DIGITS, KERNELS, pixels, read_digit
+from fastlessons.data import get_data, read_cifar
+from fastlessons.sheets import write_sheet
+
+def fails(kind, f, *words):
+    "Check that `f` raises `kind` with all `words` in a message of one to three sentences."
+    with pytest.raises(kind) as e: f()
+    text = str(e.value)
+    for w in words: assert w in text, text
+    assert len(text) < 400 and text.rstrip(').').count('. ') <= 3, text
+    return text
+
+# The lesson's own convolution, taken from the notebook as it stands
+
+def lesson(*names):
+    "Run those definitions of the lesson that are named, and return them."
+    space = dict(np=np, torch=torch, F=F, nn=nn, out_size=out_size)
+    for c in nbformat.read(ROOT/'nbs/08_cnn.ipynb', 4).cells:
+        if c.cell_type != 'code': continue
+        tree = ast.parse('\n'.join('' if l.startswith('%') else l for l in c.source.splitlines()))
+        for s in tree.body:
+            if getattr(s, 'name', None) in names: exec(compile(ast.Module([s], []), '08_cnn', 'exec'), space)
+    return [space[n] for n in names]
+
+@pytest.mark.parametrize('stride,padding', [*itertools.product((1, 2, 3), (0, 1, 2))])
+def test_unfold_convolution_equals_torch(stride, padding):
+    conv_unfold, _ = lesson('conv_unfold', 'windows')
+    x, w = torch.randn(3, 2, 9, 7, dtype=torch.double), torch.randn(5, 2, 3, 3, dtype=torch.double)
+    assert torch.allclose(conv_unfold(x, w, stride, padding), F.conv2d(x, w, stride=stride, padding=padding))
+
+def test_loops_equal_torch():
+    conv_loops, = lesson('conv_loops')
+    x, w = torch.randn(2, 3, 6, 7, dtype=torch.double), torch.randn(4, 3, 3, 3, dtype=torch.double)
+    assert np.allclose(conv_loops(x.numpy(), w.numpy()), F.conv2d(x, w))
+
+@pytest.mark.parametrize('k', [1, 2, 3, 5])
+def test_our_gradient_equals_autograd(k):
+    conv_backward, *_ = lesson('conv_backward', 'conv_unfold', 'windows')
+    x, w = (torch.randn(*s, dtype=torch.double, requires_grad=True) for s in ((2, 3, 8, 7), (4, 3, k, k)))
+    y = F.conv2d(x, w)
+    g = torch.randn_like(y)
+    for ours, theirs in zip(conv_backward(x.detach(), w.detach(), g), torch.autograd.grad(y, (x, w), g)):
+        assert torch.allclose(ours, theirs)
+
+def test_our_norm_equals_torch():
+    OurNorm, = lesson('OurNorm')
+    ours, theirs = OurNorm(3), nn.BatchNorm2d(3)
+    for _ in range(3):
+        x = torch.randn(200, 3, 5, 5)*2 + 1
+        assert torch.allclose(ours(x), theirs(x), atol=2e-3)
+    assert torch.allclose(ours.vars.flatten(), theirs.running_var, rtol=1e-4)
+    assert torch.allclose(ours.eval()(x), theirs.eval()(x), atol=1e-4)
+
+# Sizes
+
+def test_out_size_equals_torch():
+    for size, ks, stride, padding in itertools.product(range(1, 12), range(1, 8), range(1, 5), range(4)):
+        conv = lambda: F.conv2d(torch.zeros(1, 1, size, size), torch.zeros(1, 1, ks, ks), stride=stride, padding=padding)
+        if size + 2*padding >= ks: assert out_size(size, ks, stride, padding) == conv().shape[-1]
+        else:
+            fails(ValueError, lambda: out_size(size, ks, stride, padding), f'{ks} by {ks}', f'{size} by {size}', f'padding {padding}')
+            with pytest.raises(RuntimeError): conv()
+
+@pytest.mark.parametrize('kw,words', [
+    (dict(stride=0), ['stride is 0', '1 or more']), (dict(stride=-1), ['stride is -1']), (dict(stride=1.5), ['stride is 1.5', 'whole number']),
+    (dict(padding=-1), ['padding is -1', '0 or more']), (dict(ks=0), ['ks is 0']), (dict(size=0), ['size is 0'])])
+def test_impossible_settings(kw, words):
+    fails(ValueError, lambda: out_size(**dict(dict(size=8, ks=3), **kw)), *words)
+
+@pytest.mark.parametrize('kw,words', [(dict(stride=0), ['stride is 0']), (dict(ks=0), ['ks is 0']), (dict(ni=0), ['ni is 0']),
+                                      (dict(nf=-3), ['nf is -3']), (dict(up=0), ['up is 0']), (dict(up=.5), ['up is 0.5'])])
+def test_impossible_blocks(kw, words): fails(ValueError, lambda: conv_block(**dict(dict(ni=1, nf=2), **kw)), *words)
+
+def test_the_advice_about_padding_works():
+    for size, ks in ((2, 5), (1, 4), (3, 4)):
+        text = fails(ValueError, lambda: out_size(size, ks), 'padding=')
+        assert out_size(size, ks, padding=int(text.split('padding=')[1].rstrip('.'))) >= 1
+
+# Pictures
+
+def test_as_batch_takes_what_people_have():
+    a = np.arange(2*4*5).reshape(2, 4, 5)/40
+    assert torch.equal(as_batch(a), torch.tensor(a).float()[:, None])
+    for pics in (torch.tensor(a), list(a), list(torch.tensor(a)), tuple(a), a.astype(np.float32)): assert torch.equal(as_batch(pics), as_batch(a))
+    colour = np.random.default_rng(0).random((2, 4, 5, 3))
+    assert torch.equal(as_batch(colour), torch.tensor(colour).float().permute(0, 3, 1, 2))
+    assert torch.equal(as_batch(torch.tensor(colour).permute(0, 3, 1, 2)), as_batch(colour))
+    assert as_batch(torch.zeros(2, 3, 5, 3)).shape == (2, 3, 5, 3)   # channels come first where that is possible
+    assert as_batch(a).is_contiguous() and as_batch(colour).dtype == torch.float32
+
+def test_bytes_are_scaled_with_a_notice(capsys):
+    x = as_batch(np.array([[[0, 51], [102, 255]]], dtype=np.uint8))
+    assert torch.allclose(x, torch.tensor([[[[0, .2], [.4, 1]]]])) and capsys.readouterr().out == '1 pictures of bytes: divided by 255.\n'
+    as_batch(x)
+    assert capsys.readouterr().out == ''
+
+def test_a_list_of_pillow_pictures(capsys):
+    ims = [PILImage.create(np.full((4, 6, 3), v, np.uint8)) for v in (0, 255)]
+    assert as_batch(ims).shape == (2, 3, 4, 6)
+    fails(ValueError, lambda: as_batch([ims[0], ims[1].convert('L')]), '(4, 6)', '(4, 6, 3)', 'grey or to colour')
+
+NAN, INF = float('nan'), float('inf')
+def with_(v): return torch.zeros(3, 1, 4, 4).index_put_((torch.tensor([1]), torch.tensor([0]), torch.tensor([2]), torch.tensor([2])), torch.tensor(v))
+
+@pytest.mark.parametrize('pics,kind,words', [
+    ([np.zeros((8, 8)), np.zeros((9, 8)), np.zeros((8, 8))], ValueError, ['2 different shapes', '(8, 8), (9, 8)', 'one size']),
+    ([np.zeros((8, 8, 3)), np.zeros((8, 8))], ValueError, ['(8, 8), (8, 8, 3)']),
+    ([], ValueError, ['0 different shapes']), (np.zeros((0, 8, 8)), ValueError, ['(0, 1, 8, 8)']),
+    (np.zeros(8), ValueError, ['(8,)', '(n,h,w)']), (np.zeros((8, 8)), ValueError, ['(8, 8)', 'pics[None]']),
+    (np.zeros((1, 2, 3, 8, 8)), ValueError, ['(1, 2, 3, 8, 8)']), (np.zeros((2, 8, 8), int), TypeError, ['torch.int64', 'floats from 0 to 1']),
+    (np.zeros((2, 8, 8), bool), TypeError, ['torch.bool']), (with_(NAN), ValueError, ['1 of 3', '(1, 4, 4)', 'number 1']),
+    (with_(INF), ValueError, ['NaN or infinity']), (with_(-INF), ValueError, ['nan_to_num'])])
+def test_bad_pictures(pics, kind, words): fails(kind, lambda: as_batch(pics), *words)
+
+@pytest.mark.parametrize('x,kind,words', [
+    (torch.zeros(2, 3, 28, 28), ValueError, ['3 channels', '(2, 3, 28, 28)', 'Expected 1', 'x.mean(1, keepdim=True)']),
+    (torch.zeros(2, 28, 28, 1), ValueError, ['(2, 28, 28, 1)', 'x.permute(0,3,1,2)']),
+    (torch.zeros(28, 28), ValueError, ['(28, 28)', 'expected (n,1,h,w)']), (torch.zeros(2, 28, 28), ValueError, ['x[:,None]']),
+    (torch.zeros(2, 1, 28, 28).byte(), TypeError, ['torch.uint8', 'as_batch(x)']), (torch.zeros(2, 1, 28, 28).long(), TypeError, ['torch.int64'])])
+def test_a_network_refuses_other_pictures(x, kind, words): fails(kind, lambda: ResNet(1)(x), *words)
+
+def test_the_advice_works():
+    assert ResNet(1).eval()(torch.zeros(2, 28, 28, 1).permute(0, 3, 1, 2)).shape == (2, 10)
+    assert ResNet(1).eval()(torch.zeros(2, 3, 28, 28).mean(1, keepdim=True)).shape == (2, 10)
+    assert as_batch(torch.zeros(8, 8)[None]).shape == (1, 1, 8, 8)
+    assert check_pics(with_(NAN).nan_to_num(0)).sum() == 0
+
+# Blocks
+
+@pytest.mark.parametrize('ks,stride,up,norm', [*itertools.product((1, 3, 4, 5), (1, 2), (1, 2), (True, False))])
+def test_block_sizes(ks, stride, up, norm):
+    block, x = conv_block(3, 6, ks, stride, norm, up=up), torch.randn(2, 3, 16, 16)
+    side = out_size(16*up, ks, stride, (ks-1)//2)
+    assert block(x).shape == (2, 6, side, side)
+    if ks % 2: assert side == 16*up//stride
+    assert (block(x) >= 0).all() and sum(isinstance(m, nn.BatchNorm2d) for m in block) == norm
+    assert (block[-3 if norm else -2].bias is None) == norm
+
+def test_block_is_torchs_own():
+    block, x = conv_block(3, 4, stride=2), torch.randn(8, 3, 9, 9)
+    conv, bn, act = block
+    assert torch.allclose(block(x), F.relu(F.batch_norm(F.conv2d(x, conv.weight, stride=2, padding=1), None, None, training=True)), atol=1e-5)
+    assert isinstance(conv_block(1, 1, act=None)[-1], nn.BatchNorm2d)
+    assert conv_block(1, 1, act=lambda: nn.LeakyReLU(.2))[-1].negative_slope == .2
+
+@pytest.mark.parametrize('ni,size', [(1, 8), (1, 28), (3, 32), (3, 33), (1, 5), (3, 64), (3, 224), (4, 17), (1, 1), (1, 3)])
+def test_resnet_takes_any_size(ni, size):
+    net, x = ResNet(ni, 7, size, nf=4).eval(), torch.randn(2, ni, size, size)
+    assert net(x).shape == (2, 7) and 1 <= net[0](x).shape[-1] <= 4
+    assert net(torch.randn(1, ni, size+3, size+9)).shape == (1, 7)   # other sizes and oblong ones too
+    net(x).sum().backward()
+
+def test_resnet_depth_and_channels():
+    blocks = lambda net: sum(isinstance(m, ResBlock) for m in net.modules())
+    assert [blocks(ResNet(1, 10, 28, depth=d)) for d in (1, 2, 3)] == [2, 4, 6]
+    assert ResNet(3, 5, 64, nf=8)[0](torch.zeros(1, 3, 64, 64)).shape[1] == 64
+    fails(ValueError, lambda: ResNet(size=0), 'size is 0')
+    fails(ValueError, lambda: ResNet(nf=0), 'nf is 0')
+
+def test_resnet_is_an_ordinary_module():
+    net = ResNet(1, 10, 8).eval()
+    x = torch.randn(3, 1, 8, 8)
+    for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))): assert torch.equal(other(x), net(x))
+    new = ResNet(1, 10, 8).eval()
+    new.load_state_dict(net.state_dict())
+    assert torch.equal(new(x), net(x))
+
+# Batches
+
+def test_shift_moves_by_whole_pixels():
+    x = torch.arange(2*1*6*6.).view(2, 1, 6, 6)
+    x[:, :, 0, 0] = 0
+    x = x.repeat(40, 1, 1, 1)
+    set_seed(0)
+    seen = set()
+    for a, b in zip(x, shift(x, 2)):
+        pad = F.pad(a, [2]*4)
+        found = {(i, j) for i in range(5) for j in range(5) if torch.equal(pad[:, i:i+6, j:j+6], b)}
+        assert len(found) == 1
+        seen |= found
+    assert len(seen) > 15
+
+def test_shift_fills_with_the_corner():
+    x = torch.full((5, 3, 6, 6), -2.)
+    assert torch.equal(shift(x, 1), x)
+
+def digits(n=40): return torch.arange(n*64.).view(n, 1, 8, 8), torch.arange(n) % 10
+
+def test_batches_hold_each_picture_once():
+    x, y = digits()
+    for shuffle in (False, True):
+        bs = list(PicsDL(x, y, 8, shuffle=shuffle))
+        xs, ys = (torch.cat(t) for t in zip(*bs))
+        order = (xs[:, 0, 0, 0]/64).long()
+        assert sorted(order.tolist()) == list(range(40)) and torch.equal(ys, order % 10)
+        assert (order.tolist() == list(range(40))) is not shuffle
+    assert [len(b[0]) for b in PicsDL(x, y, 16)] == [16, 16, 8] and [len(b[0]) for b in PicsDL(x, y, 16, shuffle=True)] == [16, 16]
+    assert [len(b[0]) for b in PicsDL(x, y, 64, shuffle=True)] == [40]   # fewer pictures than a batch
+
+def test_flip_mirrors_about_half():
+    x, y = digits(400)
+    xb, _ = PicsDL(x, y, 400, shuffle=True, flip=True).one_batch()
+    flipped = (xb[:, 0, 0, 0] > xb[:, 0, 0, 7]).float().mean()
+    assert .35 < flipped < .65
+
+def test_validation_is_never_changed():
+    x, y = digits()
+    dls = pic_dls(x, y, x, y, bs=8, shift=2, flip=True)
+    assert torch.equal(torch.cat([xb for xb, _ in dls.valid]), x)
+    assert torch.equal(torch.cat([xb for xb, _ in dls.train.new(shuffle=False)]), x)
+    assert not torch.equal(torch.cat([xb for xb, _ in dls.train.new()]), x)
+
+@pytest.mark.parametrize('x,y,words', [(torch.zeros(3, 1, 8, 8), [0, 1], ['3 pictures and 2 labels']), (torch.zeros(2, 8, 8), [0, -1], ['label is -1']),
+                                       (with_(NAN), [0, 1, 2], ['NaN'])])
+def test_bad_batches(x, y, words): fails(ValueError, lambda: PicsDL(x, y), *words)
+
+# Training
+
+def learner(*cbs, n=64, model=None, **kw):
+    set_seed(0)
+    x, y = torch.rand(n, 1, 8, 8), torch.arange(n) % 2
+    x[y == 1, :, :4] += 1
+    return Learner(pic_dls(x, y, x, y, bs=16), model or ResNet(1, 2, 8, nf=4), loss_func=CrossEntropyLossFlat(), metrics=accuracy, cbs=cbs, **kw)
+
+def quiet(learn, epochs=2, lr=1e-2):
+    with learn.no_bar(), learn.no_logging(): learn.fit(epochs, lr)
+    return learn
+
+def test_it_learns_and_predicts():
+    learn = quiet(learner(FastConv()), 6)
+    assert learn.validate()[1] > .9
+    with learn.no_bar(): preds, targs = learn.get_preds()
+    assert (preds.argmax(1) == targs).float().mean() > .9 and torch.equal(targs, torch.arange(64) % 2)
+
+def test_fast_conv_leaves_no_trace():
+    learn = quiet(learner(FastConv()))
+    assert 'forward' not in vars(learn.model)
+    pickle.dumps(learn.model)
+    assert all(p.dtype == torch.float32 for p in learn.model.parameters())
+    class Stop(Callback):
+        def after_pred(self): raise KeyError('stopped')
+    learn = learner(FastConv(), Stop())
+    with pytest.raises(KeyError): quiet(learn)
+    learn.remove_cb(Stop)
+    quiet(learn)
+    assert 'forward' not in vars(learn.model) and not torch.is_autocast_enabled('cpu')
+
+def test_fast_conv_changes_little():
+    a, b = (quiet(learner(*cbs), 1, 1e-3).validate()[0] for cbs in ((), (FastConv(),)))
+    assert abs(a-b) < .05
+
+def test_stats_are_right():
+    seen = []
+    class Watch(Callback):
+        def after_pred(self):
+            if self.training: seen.append(self.learn.pred.detach())
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.ReLU(), nn.Linear(3, 2))
+    last = nn.Sequential(*model, nn.Identity())
+    learn = quiet(learner(ActivationStats([last[-1]], lim=(-3, 3)), Watch(), model=last))
+    stats = learn.activation_stats
+    assert len(stats.stats) == 8 == len(seen)
+    assert torch.allclose(stats.layer_stats('mean')[0], torch.stack([s.mean() for s in seen]))
+    assert torch.allclose(stats.layer_stats('std')[0], torch.stack([s.std() for s in seen]))
+    assert torch.allclose(stats.hist(0)[:, 3].expm1().sum(), torch.tensor(float(seen[3].numel())))
+
+def test_dead_units_are_counted():
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
+    model[0].bias.data = torch.tensor([-99., 1, -99, 1])
+    model[0].weight.data.abs_()
+    assert torch.equal(quiet(learner(ActivationStats(), model=model), 1, 0.).activation_stats.layer_stats('dead'), torch.full((1, 4), .5))
+
+def test_stats_live_through_validation_and_more_training():
+    learn = quiet(learner(ActivationStats()))
+    stats = learn.activation_stats
+    with learn.no_bar(): learn.validate(), learn.get_preds()
+    assert len(stats.stats) == 8 and not any(m._forward_hooks for m in learn.model.modules())
+    quiet(learn, 1)
+    assert len(stats.stats) == 4   # of the last training
+    assert [type(m).__name__ for m in stats.watched] == ['ReLU', 'ResBlock']
+
+def test_stats_draw():
+    stats = quiet(learner(ActivationStats())).activation_stats
+    for fig in (stats.plot(), stats.plot_hist()):
+        for ax in fig.axes: assert ax.get_xlabel() == 'step' and ax.get_ylabel()
+    fails(ValueError, lambda: ActivationStats().plot(), 'Nothing is recorded yet')
+
+def test_stats_without_layers():
+    fails(ValueError, lambda: quiet(learner(ActivationStats(), model=nn.Sequential(nn.Flatten(), nn.Linear(64, 2)))), 'no activation layer', 'watched=')
+
+def test_stats_survive_nan():
+    learn = learner(ActivationStats(), opt_func=SGD)
+    quiet(learn, 1, 1e30)
+    assert learn.activation_stats.layer_stats('mean').isnan().any()
+    learn.activation_stats.plot(), learn.activation_stats.plot_hist()
+
+def test_stats_take_up_again_after_a_stop():
+    class Stop(Callback):
+        def after_batch(self): raise KeyError('stopped')
+    learn = learner(ActivationStats(), Stop())
+    with pytest.raises(KeyError): quiet(learn)
+    learn.remove_cb(Stop)
+    assert len(quiet(learn).activation_stats.stats) == 8
+
+# Maps
+
+def test_cam_equals_the_paper():
+    net, x = ResNet(3, 4, 32).eval(), torch.randn(2, 3, 32, 32)
+    for c in (None, 1, torch.tensor([0, 3])):
+        maps, said = cam(net, x, c)
+        with torch.no_grad(): by_hand = F.relu(torch.einsum('nfhw,nf->nhw', net[0](x), net[1][-1].weight[said]))
+        assert torch.allclose(maps, by_hand/by_hand.amax((1, 2), keepdim=True).clamp(min=1e-8), atol=1e-5)
+    assert torch.equal(cam(net, x)[1], net(x).argmax(1))
+
+def test_cam_leaves_the_model_as_it_was():
+    net, x = ResNet(1, 3, 8).train(), torch.randn(2, 1, 8, 8)
+    before = copy.deepcopy(net.state_dict())
+    with torch.no_grad(): maps, _ = cam(net, TensorImage(x))
+    assert net.training and all(torch.equal(a, b) for a, b in zip(before.values(), net.state_dict().values()))
+    assert all(p.grad is None for p in net.parameters()) and type(maps) is torch.Tensor
+    assert maps.min() >= 0 and maps.max() <= 1 and not maps.requires_grad
+
+def test_cam_finds_the_thing():
+    "The network knows a pattern by one corner; the map must point there."
+    body, head = nn.Conv2d(1, 2, 1), nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2))
+    for p, v in zip([*body.parameters(), *head.parameters()], ([[[[1.]]], [[[0.]]]], [0., 0.], [[1., 0.], [0., 0.]], [0., 0.])): p.data = torch.tensor(v)
+    x = torch.zeros(1, 1, 6, 6)
+    x[0, 0, 4, 1] = 1
+    maps, c = cam(nn.Sequential(body, head), x)
+    assert c.tolist() == [0] and maps[0].argmax() == 4*6+1
+
+def test_cam_of_fastais_learner():
+    model = create_vision_model(resnet_mini, 3)
+    maps, c = cam(model, torch.randn(2, 3, 64, 64))
+    assert maps.shape == (2, 4, 4) and c.shape == (2,)
+
+@pytest.mark.parametrize('f,kind,words', [
+    (lambda: cam(resnet_mini(None), torch.zeros(1, 3, 32, 32)), TypeError, ['nn.Sequential(body, head)', 'Sequential of 10 parts']),
+    (lambda: cam(nn.Linear(2, 2), torch.zeros(1, 3, 32, 32)), TypeError, ['this is Linear']),
+    (lambda: cam(ResNet(3), torch.full((1, 3, 32, 32), NAN)), ValueError, ['NaN']),
+    (lambda: cam(ResNet(3), torch.zeros(3, 32, 32)), ValueError, ['(3, 32, 32)', 'x[None]']),
+    (lambda: cam(nn.Sequential(nn.Sequential(*ResNet(1)[0], nn.AdaptiveAvgPool2d(1), nn.Flatten()), nn.Linear(64, 2)), torch.zeros(2, 1, 28, 28)),
+     TypeError, ['expected a grid', 'before the pooling'])])
+def test_cam_refuses(f, kind, words): fails(kind, f, *words)
+
+# Colour pictures
+
+def test_cifar_sample_is_drawn_once(home, monkeypatch, capsys):
+    from fastlessons import samples
+    path = get_data('cifar10', 'sample')
+    assert 'the sample: drawn boats' in capsys.readouterr().out
+    x, y, xv, yv, classes = read_cifar(path)
+    assert x.shape == (600, 32, 32, 3) and xv.shape == (150, 32, 32, 3) and x.dtype == np.uint8
+    assert np.bincount(y).tolist() == [100]*6 and np.bincount(yv).tolist() == [25]*6 and classes[0] == 'boat'
+    assert not (x[:150] == xv).all((1, 2, 3)).any()
+    monkeypatch.setattr(samples, 'draw_thing', None)   # the second time nothing is drawn
+    assert get_data('cifar10', 'sample') == path
+
+def test_cifar_damaged(tmp_path):
+    with pytest.raises(FileNotFoundError): read_cifar(tmp_path)
+    (tmp_path/'cifar10.npz').write_bytes(b'PK\3\4 cut off')
+    fails(ValueError, lambda: read_cifar(tmp_path), 'cifar10.npz is damaged', 'Get it again')
+    np.savez(tmp_path/'cifar10.npz', x_train=np.zeros(3))
+    fails(ValueError, lambda: read_cifar(tmp_path), 'lacks one of', 'y_train')
+
+def test_cifar_of_real_data(shared):
+    x, y, xv, yv, classes = read_cifar(get_data('cifar10', shared/'data'))
+    assert len(x) == len(y) == 4000 and len(xv) == len(yv) == 1000 and len(classes) == 10
+
+# The workbook
+
+FIRST = dict(pic=(10, 1, 8), map0=(10, 14, 6), map1=(18, 14, 6), pool0=(10, 21, 3), pool1=(18, 21, 3))   # row, column, side
+SAYS = 'AA22'
+
+def conv_by_torch(digit, kernels):
+    "Calculate with PyTorch what the workbook shows."
+    pic, dense = torch.tensor(pixels(DIGITS[digit])).double()/16, torch.tensor(DENSE).double()
+    maps = F.conv2d(pic[None, None], torch.tensor(kernels).double().view(2, 1, 3, 3)).relu()
+    pools = F.max_pool2d(maps, 2)
+    scores = F.linear(pools.flatten(1), dense[:, :18], dense[:, 18])[0]
+    grids = dict(pic=pic, map0=maps[0, 0], map1=maps[0, 1], pool0=pools[0, 0], pool1=pools[0, 1])
+    return grids, scores, scores.softmax(0)
+
+def assert_workbook(value, digit=4, kernels=KERNELS):
+    "Compare `value(cell)` of the first sheet with PyTorch."
+    grids, scores, probs = conv_by_torch(digit, kernels)
+    for name, (row, col, n) in FIRST.items():
+        found = [[value(f'{get_column_letter(col+j+1)}{row+i+1}') for j in range(n)] for i in range(n)]
+        assert torch.allclose(torch.tensor(found).double(), grids[name], atol=1e-9), name
+    for c, expected in (('AA', scores), ('AC', probs)):
+        assert torch.allclose(torch.tensor([value(f'{c}{11+d}') for d in range(10)]).double(), expected, atol=1e-9)
+    assert value(SAYS) == scores.argmax()
+
+CHANGED = dict(digit=7, kernels=((KERNELS[0][0], 2.5, *KERNELS[0][2:]), KERNELS[1]))   # as B8 = 7 and L11 = 2.5
+
+@pytest.fixture(scope='module')
+def workbook(tmp_path_factory):
+    pytest.importorskip('xlsxwriter')
+    return write_sheet('conv', tmp_path_factory.mktemp('sheet')/'conv.xlsx')
+
+def test_workbook_has_values(workbook):
+    live, stored = (load_workbook(workbook, data_only=d) for d in (False, True))
+    assert live.sheetnames == ['start here', 'dense', 'digits'] and len(live['start here']._charts) == 1
+    formulas = [c for row in live['start here'].iter_rows() for c in row if c.data_type == 'f']
+    assert len(formulas) == 64 + 2*36 + 2*9 + 30 + 1
+    assert_workbook(lambda c: stored['start here'][c].value)
+
+def test_workbook_calculated_anew(workbook):
+    pytest.importorskip('formulas')
+    from formulas import ExcelModel
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')   # SyntaxWarnings of the package itself
+        model = ExcelModel().loads(str(workbook)).finish()
+    key = lambda c: f"'[conv.xlsx]START HERE'!{c}"
+    for inputs, change in (({}, {}), ({key('B8'): 7, key('L11'): 2.5}, CHANGED)):
+        found = model.calculate(inputs=inputs)
+        assert_workbook(lambda c: found[key(c)].value[0, 0], **change)
+
+@pytest.mark.skipif(not shutil.which('soffice'), reason='LibreOffice is not here: soffice')
+def test_workbook_in_libreoffice(workbook, tmp_path):
+    for name, change in (('same', {}), ('other', dict(B8=7, L11=2.5))):
+        wb = load_workbook(workbook)   # openpyxl keeps the formulas and drops their values
+        for c, v in change.items(): wb['start here'][c] = v
+        wb.save(tmp_path/f'{name}.xlsx')
+    subprocess.run(['soffice', f'-env:UserInstallation=file://{tmp_path}/office', '--headless', '--convert-to', 'xlsx', '--outdir',
+                    tmp_path/'out', tmp_path/'same.xlsx', tmp_path/'other.xlsx'], check=True, capture_output=True, timeout=300)
+    for name, change in (('same', {}), ('other', CHANGED)):
+        ws = load_workbook(tmp_path/'out'/f'{name}.xlsx', data_only=True)['start here']
+        assert_workbook(lambda c: ws[c].value, **change)
+
+def test_read_digit_equals_torch():
+    for d in range(10):
+        grids, scores, probs = conv_by_torch(d, KERNELS)
+        ours = read_digit(pixels(DIGITS[d]))
+        assert torch.allclose(torch.tensor(ours['scores']).double(), scores, atol=1e-5) and scores.argmax() == d
+        assert torch.allclose(torch.tensor(ours['maps'][1]).double(), grids['map1'], atol=1e-6)
