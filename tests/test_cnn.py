@@ -290,7 +290,7 @@ def test_stats_live_through_validation_and_more_training():
     assert len(stats.stats) == 8 and not any(m._forward_hooks for m in learn.model.modules())
     quiet(learn, 1)
     assert len(stats.stats) == 4   # of the last training
-    assert [type(m).__name__ for m in stats.watched] == ['ReLU', 'ResBlock']
+    assert [type(m).__name__ for m in stats.watched] == ['ReLU', 'ReLU', 'ResBlock']
 
 def test_stats_draw():
     stats = quiet(learner(ActivationStats())).activation_stats
