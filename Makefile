@@ -23,7 +23,7 @@ bench: .venv/ready
 	@$(PYTHON) -m venv .venv || (rm -rf .venv; echo "Could not make .venv. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1)
 	@echo "Installing into .venv (once; PyTorch is large, so this can take some minutes) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[dev]'
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[dev]'
 	@touch $@
 
 # For those who work on the lessons: see CONTRIBUTING.md.

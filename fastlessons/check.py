@@ -206,7 +206,7 @@ def record(
     try: _append(line)
     except OSError as e: print(f'{data.short(data.home())} cannot be written to, so the result is not kept: {e}')
     print(f'Lesson {lesson}:', ', '.join(f'{k} {v:g}' for k, v in line['metrics'].items()),
-          f"({line['seconds']} s so far, data: {', '.join(data.used.values()) or 'none'})")
+          f"({line['seconds']} s so far, data: {', '.join(dict.fromkeys(data.used.values())) or 'none'})")
     return line
 
 def _append(line):

@@ -117,20 +117,21 @@ def cmd_data(args):
 
 # %% ../nbs/92_cli.ipynb #84e427a7
 def _saved(lesson):
-    "Return the module that a lesson exports and the result saved in its notebook, as Markdown."
+    "Return the helpers that a lesson imports and the result saved in its notebook, as Markdown."
     cells = json.loads(lesson.path.read_text(encoding='utf-8'))['cells']
     outputs = ''.join(''.join(o.get('text', '')) for c in cells for o in c.get('outputs', []))
-    module = re.findall(r'^#\| default_exp (\w+)', '\n'.join(''.join(c['source']) for c in cells), re.M)
+    modules = re.findall(r'^from fastlessons\.(\w+) import', '\n'.join(''.join(c['source']) for c in cells), re.M)
+    helpers = dict.fromkeys(f'`{m}.py`' for m in modules if m not in ('data', 'check'))   # every lesson has these two
     result = re.findall(rf'^Lesson {lesson.number}: (.*) \(([\d.]+) s so far, data: (.*)\)', outputs, re.M)
-    return ''.join(f'`{m}.py`' for m in module), '; '.join(f'{r} after {float(s):.0f} s ({on})' for r, s, on in result)
+    return ', '.join(helpers), '; '.join(f'{r} after {float(s):.0f} s ({on})' for r, s, on in result)
 
 def lesson_table():  # Returns IPython's Markdown, which a notebook shows as a table
     "Make the table of lessons for the index."
     from IPython.display import Markdown
-    rows = [('lesson', 'what you do', 'time', 'data', 'saved result', 'exports', 'open')]
+    rows = [('lesson', 'what you do', 'time', 'data', 'saved result', 'helpers', 'open')]
     for l in lessons():
-        module, result = _saved(l)
-        rows.append((f'[{l.number} {l.title}]({l.path.name})', l.promise, l.time, l.data, result, module, l.badges))
+        helpers, result = _saved(l)
+        rows.append((f'[{l.number} {l.title}]({l.path.name})', l.promise, l.time, l.data, result, helpers, l.badges))
     rows.insert(1, ['---']*len(rows[0]))
     return Markdown('\n'.join(f"| {' | '.join(row)} |" for row in rows))
 
