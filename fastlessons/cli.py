@@ -54,8 +54,8 @@ def _lessons_folder():
     return here/'_lessons' if (here/'_lessons').exists() else here.parent/'nbs'
 
 def lessons():  # Returns a list of Lesson, by number
-    "Find the lessons: the notebooks 01 to 89."
-    return [read_lesson(p) for p in sorted(_lessons_folder().glob('[0-8][0-9]_*.ipynb')) if not p.name.startswith('00')]
+    "Find the lessons: the notebooks 01 to 69; the others make the library."
+    return [read_lesson(p) for p in sorted(_lessons_folder().glob('[0-6][0-9]_*.ipynb')) if not p.name.startswith('00')]
 
 def find_lesson(
     word,  # '1', '01', '01_pets' or 'pets'
