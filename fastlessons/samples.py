@@ -4,18 +4,19 @@
 
 # %% auto #0
 __all__ = ['SEED', 'COLOURS', 'DARK', 'LIGHT', 'T', 'CAMERA', 'ANIMAL', 'TAILS', 'EXTRAS', 'CAT', 'DOG', 'BREEDS', 'CATS', 'SOFT',
-           'FOX', 'CUB', 'BEAST', 'BIRD', 'THINGS', 'RECIPES', 'OBJECTS', 'KINDS', 'HEADER', 'SAMPLES', 'rng_of', 'rgb',
-           'mix', 'coat_of', 'cloud', 'textures', 'circle', 'hull', 'spline', 'smooth', 'xy', 'tube', 'tufts', 'Canvas',
-           'frame', 'View', 'skeleton', 'legs', 'tail_of', 'marks', 'patterns', 'slope', 'leg', 'trunk', 'neck', 'tail',
-           'wings', 'body', 'ear_shape', 'ears', 'eye', 'nose', 'pant', 'muzzle', 'stripes', 'whiskers', 'head',
-           'beard', 'brow', 'fringe', 'bow', 'wrinkle', 'horns', 'antlers', 'trunk_nose', 'snout', 'beak', 'any_of',
-           'fade', 'specks', 'bushes', 'outdoors', 'window', 'sofa', 'indoors', 'backdrop', 'scene', 'draw_object',
-           'in_front', 'animal', 'place', 'collar', 'finish', 'trimap_of', 'any_sun', 'paint', 'draw_pet', 'draw_thing',
-           'breed_ids', 'write_pets', 'idx_bytes', 'write_digits', 'pack', 'sha256', 'write_checksums', 'write_samples',
-           'difference', 'check_sums', 'check_sample', 'check_samples']
+           'FOX', 'CUB', 'BEAST', 'BIRD', 'THINGS', 'RECIPES', 'OBJECTS', 'KINDS', 'HEADER', 'MEN', 'WOMEN', 'SURNAMES',
+           'COLUMNS', 'SAMPLES', 'rng_of', 'rgb', 'mix', 'coat_of', 'cloud', 'textures', 'circle', 'hull', 'spline',
+           'smooth', 'xy', 'tube', 'tufts', 'Canvas', 'frame', 'View', 'skeleton', 'legs', 'tail_of', 'marks',
+           'patterns', 'slope', 'leg', 'trunk', 'neck', 'tail', 'wings', 'body', 'ear_shape', 'ears', 'eye', 'nose',
+           'pant', 'muzzle', 'stripes', 'whiskers', 'head', 'beard', 'brow', 'fringe', 'bow', 'wrinkle', 'horns',
+           'antlers', 'trunk_nose', 'snout', 'beak', 'any_of', 'fade', 'specks', 'bushes', 'outdoors', 'window', 'sofa',
+           'indoors', 'backdrop', 'scene', 'draw_object', 'in_front', 'animal', 'place', 'collar', 'finish',
+           'trimap_of', 'any_sun', 'paint', 'draw_pet', 'draw_thing', 'breed_ids', 'write_pets', 'idx_bytes',
+           'write_digits', 'party', 'called', 'survival', 'passengers', 'write_passengers', 'pack', 'sha256',
+           'write_checksums', 'write_samples', 'difference', 'check_sums', 'check_sample', 'check_samples']
 
 # %% ../nbs/90_samples.ipynb #b647fa00
-import gzip, hashlib, io, math, os, re, struct, tempfile, zipfile, zlib
+import csv, gzip, hashlib, io, math, os, re, struct, tempfile, zipfile, zlib
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -955,8 +956,80 @@ def write_digits(
                 g.write(idx_bytes(a[ix]))
     return folder
 
+# %% ../nbs/90_samples.ipynb #ce23255c
+MEN = ('Albert Anton Arthur Bernard Carl Daniel Edgar Ernest Felix Frank George Harold Hugo Isaac Jacob John Karl Leo Luke Martin Nils '
+       'Oscar Patrick Paul Peter Ralph Robert Samuel Simon Thomas Victor Walter William').split()
+WOMEN = ('Ada Agnes Alice Amelia Anna Bertha Clara Dora Edith Ellen Elsa Emma Esther Flora Grace Hannah Helen Ida Irene Jane Julia '
+         'Laura Lily Lucy Mabel Maria Martha Mary Nora Olga Rosa Ruth Sarah').split()
+SURNAMES = [a+b for a in 'Ald Bram Corv Dun Elm Fenn Garr Hol Jor Kel Lor Mar Nor Ost Pell Quen Rav Sel Tor Ulv Ven Wex Yar'.split()
+            for b in 'by dale erson ford gate holm ick ley more ner ov quist ridge sen stead ton vik wood wyn zar'.split()]
+def party(rng, cls): # list of (sex, age, number of siblings and spouses, number of parents and children, is a wife)
+    "The people who travel on one ticket"
+    grown = lambda less=0: float(np.clip(rng.normal((0,40,31,27)[cls]-less, (0,13,12,10)[cls]), 14, 78))
+    child = lambda: float(np.clip(rng.gamma(2, 4), .3, 17))
+    sex = lambda: 'male' if rng.random()<.52 else 'female'
+    kind = rng.choice(5, p=[.80,.075,.055,.03,.04])
+    if kind==0: return [('male' if rng.random()<.77 else 'female', grown(), 0, 0, False)]
+    if kind==1: return [('male',grown(),1,0,False), ('female',grown(3),1,0,True)]
+    if kind==2:                                            # two parents and their children
+        k = 1+min(rng.geometric((0,.6,.6,.35)[cls])-1, 6)
+        return [('male',grown(-6),1,k,False), ('female',grown(-3),1,k,True)]+[(sex(),child(),k-1,2,False) for _ in range(k)]
+    if kind==3:                                            # a mother and her children
+        k = rng.integers(1, 4); return [('female',grown(-3),0,k,True)]+[(sex(),child(),k-1,1,False) for _ in range(k)]
+    k = rng.integers(2, 4); return [(sex(),grown(4),k-1,0,False) for _ in range(k)]
+def called(rng, surname, sex, age, wife, cls, husband): # 'Elmford, Mrs. Hugo (Clara Selwood)', for example
+    "A name with its title, written as in the real list"
+    own = rng.choice(MEN if sex=='male' else WOMEN)
+    if sex=='male':
+        rare = rng.choice(['Dr','Rev','Col']) if cls<3 and rng.random()<.06 else 'Mr'
+        return f'{surname}, {"Master" if age<13 else rare}. {own} {rng.choice(MEN) if rng.random()<.5 else ""}'.strip()
+    if wife or (age>30 and rng.random()<.4): return f'{surname}, Mrs. {husband} ({own} {rng.choice(SURNAMES)})'
+    return f'{surname}, Miss. {own} {rng.choice(WOMEN) if rng.random()<.4 else ""}'.strip()
+
+# %% ../nbs/90_samples.ipynb #362d61b0
+def survival(sex, cls, age, family): # a probability
+    "The rule of the invented passengers: how probable it is that one survives"
+    z = dict(female=(3.6,2.8,.4), male=(-.5,-2,-2.2))[sex][cls-1]
+    if sex=='male' and age<13: z = (3,3,.5)[cls-1]
+    return 1/(1+math.exp(-(z-.02*(age-30)-3*(family>4))))
+COLUMNS = 'PassengerId Survived Pclass Name Sex Age SibSp Parch Ticket Fare Cabin Embarked'.split()
+def passengers(
+    n=900, # number of passengers
+    seed=SEED, # another seed gives other passengers
+): # (rows, truth): lists of dicts; `truth` has the probabilities
+    "Invent passengers, and let chance decide who survives"
+    rng,people = rng_of(seed,'passengers'),[]
+    while len(people)<n:
+        cls = int(rng.choice([1,2,3], p=[.245,.215,.54])); group = party(rng,cls); surname = rng.choice(SURNAMES)
+        port = rng.choice(['S','C','Q'], p=((.6,.39,.01),(.89,.09,.02),(.72,.13,.15))[cls-1])
+        one = (rng.lognormal(3.6,.55), rng.choice([10.5,11.6,13,13.5,14.2,18.4]), rng.choice([7.1,7.65,7.7292,8.1,8.6583,9.4]))[cls-1]
+        fare = 0. if rng.random()<.015 else len(group)**.9*one
+        ticket = rng.choice(['','','','P.C. ','S.O.C. ','A/3 ','W/K. '])+str(rng.integers(2000,400000))
+        cabin = f'{rng.choice(list(("ABCDE","DEF","EFG")[cls-1]))}{rng.integers(2,130)}' if rng.random()<(.8,.1,.03)[cls-1] else ''
+        husband = rng.choice(MEN)
+        for sex,age,sibsp,parch,wife in group:
+            age = round(age,2) if age<1 else math.floor(age)+.5*(rng.random()<.04)
+            p = survival(sex, cls, age, 1+sibsp+parch)
+            people.append(dict(Survived=int(rng.random()<p), Pclass=cls, Name=called(rng,surname,sex,age,wife,cls,husband), Sex=sex,
+                Age='' if rng.random()<(.14,.08,.29)[cls-1] else f'{age:g}', SibSp=sibsp, Parch=parch, Ticket=ticket,
+                Fare=f'{fare:.4f}'.rstrip('0').rstrip('.'), Cabin=cabin, Embarked='' if rng.random()<.004 else port, p=p))
+    people = [people[i] for i in rng.permutation(len(people))[:n]]
+    truth = [dict(PassengerId=i, Probability=f'{r.pop("p"):.4f}') for i,r in enumerate(people,1)]
+    return [dict(PassengerId=i, **r) for i,r in enumerate(people,1)],truth
+def write_passengers(
+    folder, # `train.csv`, as the real one, and `truth.csv` are written here
+    n=900, # number of passengers
+    seed=SEED, # another seed gives other passengers
+): # the folder, as a `Path`
+    "Write the passenger list, and beside it the true probabilities"
+    folder = Path(folder); folder.mkdir(parents=True, exist_ok=True)
+    for name,rows in zip(('train','truth'), passengers(n,seed)):
+        with open(folder/f'{name}.csv','w',newline='',encoding='utf-8') as f:
+            w = csv.DictWriter(f, list(rows[0]), lineterminator='\n'); w.writeheader(); w.writerows(rows)
+    return folder
+
 # %% ../nbs/90_samples.ipynb #18286800
-SAMPLES = dict(pets=write_pets, mnist=write_digits)
+SAMPLES = dict(pets=write_pets, mnist=write_digits, titanic=write_passengers)
 def pack(folder, dest):
     "Put a folder into a zip file that is the same every time; it gets its name only when it is complete"
     dest = Path(dest); part = dest.with_suffix('.part')
@@ -984,7 +1057,7 @@ def write_samples(folder='data'): # where the zip files go
 def difference(name, a, b):
     "What differs between two versions of a file, in words; None if they count as the same"
     if name.endswith('.gz'): return None if gzip.decompress(a)==gzip.decompress(b) else 'has other numbers'
-    if name.endswith('.txt'): return None if a==b else 'has another text'
+    if name.endswith(('.txt','.csv')): return None if a==b else 'has another text'
     x,y = (np.asarray(Image.open(io.BytesIO(v))).astype(int) for v in (a,b))
     if x.shape!=y.shape: return f'has the shape {x.shape}, expected {y.shape}'
     if name.endswith('.png'): return f'differs in {(x!=y).mean():.1%} of its pixels' if (x!=y).mean()>.01 else None

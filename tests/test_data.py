@@ -608,7 +608,7 @@ def test_real_set_in_a_collection(shared, name, monkeypatch, capsys):
     assert get_data(name, path) == path   # its own folder is as good as the collection
     out = capsys.readouterr().out
     assert out.startswith(f'{name}: your folder with the real set. ')
-    count = dict(pets='969 pictures', mnist='70,000 digits', cifar10='5,000 pictures', flowers='400 pictures')
+    count = dict(pets='969 pictures', mnist='70,000 digits', cifar10='5,000 pictures', flowers='400 pictures', titanic='891 rows', bike='17,379 rows')
     assert count.get(name, ' MB in ') in out
 
 def test_real_set_missing_from_a_collection(shared, tmp_path):
