@@ -180,7 +180,7 @@ def _numbers(X, categories):
             raise TypeError(f'Column {name!r} held words in training ({", ".join(map(str, words[:3]))}), now it holds '
                             f'numbers such as {x.dropna().iloc[0]}.')
         if words is None: out[name] = pd.to_numeric(x).to_numpy(float, na_value=np.nan)
-        else: out[name] = np.where((codes := pd.Categorical(x, categories=words).codes) < 0, np.nan, codes)
+        else: out[name] = np.where((codes := words.get_indexer(x.astype(object))) < 0, np.nan, codes)
     return pd.DataFrame(out, index=X.index)
 
 # %% ../nbs/86_forests.ipynb #e5e9fdd7
@@ -216,7 +216,8 @@ def _settings(self:_Trees, p):
     if m == 'sqrt': m = int(p**.5)
     elif isinstance(m, float) and 0 < m <= 1: m = int(m*p)
     elif not isinstance(m, int) or not 1 <= m <= p:
-        raise ValueError(f"max_features is {m!r}. Expected 'auto', 'sqrt', a share such as 0.5, or a number from 1 to {p}.")
+        raise ValueError(f"max_features is {m!r}. Expected 'auto', 'sqrt', a share such as 0.5, or a whole number from "
+                         f'1 to {p}.')
     return max(1, m), np.inf if self.max_depth is None else self.max_depth
 
 # %% ../nbs/86_forests.ipynb #a4c552f0
@@ -269,7 +270,7 @@ class _Classes(ClassifierMixin):
         check_classification_targets(y)
         self.classes_, i = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f'y holds only one class, {self.classes_[0]!r}. Expected two or more: there is nothing to learn.')
+            raise ValueError(f'y holds only one class, {self.classes_[0]!r}. Expected two or more.')
         return (i == np.arange(len(self.classes_))[:, None])[-1 if len(self.classes_) == 2 else 0:].astype(float)
 
     def _answers(self, mean): return np.c_[1-mean, mean] if mean.shape[1] == 1 else mean
@@ -332,8 +333,8 @@ class _Forest(_Trees):
 
 class TreeClassifier(_Classes, _Tree): "A decision tree that predicts a class (Breiman and others 1984)."
 class TreeRegressor(_Values, _Tree): "A decision tree that predicts a number (Breiman and others 1984)."
-class ForestClassifier(_Classes, _Forest): "A random forest that predicts a class (Breiman 2001, doi.org/10.1023/A:1010933404324)."
-class ForestRegressor(_Values, _Forest): "A random forest that predicts a number (Breiman 2001, doi.org/10.1023/A:1010933404324)."
+class ForestClassifier(_Classes, _Forest): "A random forest that predicts a class (Breiman 2001)."
+class ForestRegressor(_Values, _Forest): "A random forest that predicts a number (Breiman 2001)."
 
 # %% ../nbs/86_forests.ipynb #0c680c1e
 @patch(as_prop=True)
@@ -365,7 +366,8 @@ def contributions(self:_Trees,
 
 # %% ../nbs/86_forests.ipynb #0482bfc3
 @patch
-def _names(self:_Trees): return list(getattr(self, 'feature_names_in_', [f'column {j}' for j in range(self.n_features_in_)]))
+def _names(self:_Trees):
+    return list(getattr(self, 'feature_names_in_', [f'column {j}' for j in range(self.n_features_in_)]))
 
 @patch
 def question(self:_Trees,
@@ -396,7 +398,8 @@ def draw(self:_Trees,
         mean = self._answers(n.value[i:i+1])[0]
         says = f'{mean:.4g}' if mean.ndim == 0 else f'{self.classes_[mean.argmax()]} {mean.max():.0%}'
         text = f'{self.question(i)}\n{n.size[i]:.0f} rows: {says}'.strip()
-        ax.text(x, -level, text, ha='center', va='center', size=8, bbox=dict(fc='white', ec='tab:gray', boxstyle='round'))
+        look = dict(fc='white', ec='tab:gray', boxstyle='round')
+        ax.text(x, -level, text, ha='center', va='center', size=8, bbox=look)
     box(self.roots_[which], 0, 1, 0)
     ax.set(xlim=(-1.1, 1.1), ylim=(-depth-.5, .5))
     ax.axis('off')
@@ -411,7 +414,7 @@ def waterfall(
     ax=None,   # matplotlib axes to draw into; None: new ones
 ):             # Returns the axes
     "Draw how parts add up."
-    if len(parts) != len(names): raise ValueError(f'{len(parts)} parts and {len(names)} names. Expected one name a part.')
+    if len(parts) != len(names): raise ValueError(f'{len(parts)} parts and {len(names)} names. Expected one each.')
     parts, order = np.asarray(parts), np.argsort(-np.abs(parts))
     show, rest = order[:most], order[most:]
     steps, texts = parts[show], [str(names[i]) for i in show]

@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['SEED', 'COLOURS', 'DARK', 'LIGHT', 'T', 'CAMERA', 'ANIMAL', 'TAILS', 'EXTRAS', 'CAT', 'DOG', 'BREEDS', 'CATS', 'SOFT',
-           'FOX', 'CUB', 'BEAST', 'BIRD', 'THINGS', 'RECIPES', 'OBJECTS', 'KINDS', 'HEADER', 'MEN', 'WOMEN', 'SURNAMES',
-           'COLUMNS', 'SAMPLES', 'rng_of', 'rgb', 'mix', 'coat_of', 'cloud', 'textures', 'circle', 'hull', 'spline',
-           'smooth', 'xy', 'tube', 'tufts', 'Canvas', 'frame', 'View', 'skeleton', 'legs', 'tail_of', 'marks',
-           'patterns', 'slope', 'leg', 'trunk', 'neck', 'tail', 'wings', 'body', 'ear_shape', 'ears', 'eye', 'nose',
-           'pant', 'muzzle', 'stripes', 'whiskers', 'head', 'beard', 'brow', 'fringe', 'bow', 'wrinkle', 'horns',
-           'antlers', 'trunk_nose', 'snout', 'beak', 'any_of', 'fade', 'specks', 'bushes', 'outdoors', 'window', 'sofa',
-           'indoors', 'backdrop', 'scene', 'draw_object', 'in_front', 'animal', 'place', 'collar', 'finish',
-           'trimap_of', 'any_sun', 'paint', 'draw_pet', 'draw_thing', 'breed_ids', 'write_pets', 'idx_bytes',
+           'FOX', 'CUB', 'BEAST', 'BIRD', 'THINGS', 'RECIPES', 'OBJECTS', 'KINDS', 'HEADER', 'MEN', 'WOMEN', 'BEGIN',
+           'END', 'SURNAMES', 'COLUMNS', 'SAMPLES', 'rng_of', 'rgb', 'mix', 'coat_of', 'cloud', 'textures', 'circle',
+           'hull', 'spline', 'smooth', 'xy', 'tube', 'tufts', 'Canvas', 'frame', 'View', 'skeleton', 'legs', 'tail_of',
+           'marks', 'patterns', 'slope', 'leg', 'trunk', 'neck', 'tail', 'wings', 'body', 'ear_shape', 'ears', 'eye',
+           'nose', 'pant', 'muzzle', 'stripes', 'whiskers', 'head', 'beard', 'brow', 'fringe', 'bow', 'wrinkle',
+           'horns', 'antlers', 'trunk_nose', 'snout', 'beak', 'any_of', 'fade', 'specks', 'bushes', 'outdoors',
+           'window', 'sofa', 'indoors', 'backdrop', 'scene', 'draw_object', 'in_front', 'animal', 'place', 'collar',
+           'finish', 'trimap_of', 'any_sun', 'paint', 'draw_pet', 'draw_thing', 'breed_ids', 'write_pets', 'idx_bytes',
            'write_digits', 'party', 'called', 'survival', 'passengers', 'write_passengers', 'pack', 'sha256',
            'write_checksums', 'write_samples', 'difference', 'check_sums', 'check_sample', 'check_samples']
 
@@ -957,12 +957,15 @@ def write_digits(
     return folder
 
 # %% ../nbs/90_samples.ipynb #ce23255c
-MEN = ('Albert Anton Arthur Bernard Carl Daniel Edgar Ernest Felix Frank George Harold Hugo Isaac Jacob John Karl Leo Luke Martin Nils '
-       'Oscar Patrick Paul Peter Ralph Robert Samuel Simon Thomas Victor Walter William').split()
-WOMEN = ('Ada Agnes Alice Amelia Anna Bertha Clara Dora Edith Ellen Elsa Emma Esther Flora Grace Hannah Helen Ida Irene Jane Julia '
-         'Laura Lily Lucy Mabel Maria Martha Mary Nora Olga Rosa Ruth Sarah').split()
-SURNAMES = [a+b for a in 'Ald Bram Corv Dun Elm Fenn Garr Hol Jor Kel Lor Mar Nor Ost Pell Quen Rav Sel Tor Ulv Ven Wex Yar'.split()
-            for b in 'by dale erson ford gate holm ick ley more ner ov quist ridge sen stead ton vik wood wyn zar'.split()]
+MEN = ['Albert','Anton','Arthur','Bernard','Carl','Daniel','Edgar','Ernest','Felix','Frank','George','Harold','Hugo','Isaac','Jacob','John','Karl',
+    'Leo','Luke','Martin','Nils','Oscar','Patrick','Paul','Peter','Ralph','Robert','Samuel','Simon','Thomas','Victor','Walter','William']
+WOMEN = ['Ada','Agnes','Alice','Amelia','Anna','Bertha','Clara','Dora','Edith','Ellen','Elsa','Emma','Esther','Flora','Grace','Hannah','Helen','Ida',
+    'Irene','Jane','Julia','Laura','Lily','Lucy','Mabel','Maria','Martha','Mary','Nora','Olga','Rosa','Ruth','Sarah']
+BEGIN = 'Ald Bram Corv Dun Elm Fenn Garr Hol Jor Kel Lor Mar Nor Ost Pell Quen Rav Sel Tor Ulv Ven Wex Yar'.split()
+END = 'by dale erson ford gate holm ick ley more ner ov quist ridge sen stead ton vik wood wyn zar'.split()
+SURNAMES = [a+b for a in BEGIN for b in END]
+
+# %% ../nbs/90_samples.ipynb #74f02f5b
 def party(rng, cls): # list of (sex, age, number of siblings and spouses, number of parents and children, is a wife)
     "The people who travel on one ticket"
     grown = lambda less=0: float(np.clip(rng.normal((0,40,31,27)[cls]-less, (0,13,12,10)[cls]), 14, 78))
@@ -973,9 +976,11 @@ def party(rng, cls): # list of (sex, age, number of siblings and spouses, number
     if kind==1: return [('male',grown(),1,0,False), ('female',grown(3),1,0,True)]
     if kind==2:                                            # two parents and their children
         k = 1+min(rng.geometric((0,.6,.6,.35)[cls])-1, 6)
-        return [('male',grown(-6),1,k,False), ('female',grown(-3),1,k,True)]+[(sex(),child(),k-1,2,False) for _ in range(k)]
+        parents = [('male',grown(-6),1,k,False), ('female',grown(-3),1,k,True)]
+        return parents+[(sex(),child(),k-1,2,False) for _ in range(k)]
     if kind==3:                                            # a mother and her children
-        k = rng.integers(1, 4); return [('female',grown(-3),0,k,True)]+[(sex(),child(),k-1,1,False) for _ in range(k)]
+        k = rng.integers(1, 4); mother = ('female',grown(-3),0,k,True)
+        return [mother]+[(sex(),child(),k-1,1,False) for _ in range(k)]
     k = rng.integers(2, 4); return [(sex(),grown(4),k-1,0,False) for _ in range(k)]
 def called(rng, surname, sex, age, wife, cls, husband): # 'Elmford, Mrs. Hugo (Clara Selwood)', for example
     "A name with its title, written as in the real list"
@@ -1002,17 +1007,21 @@ def passengers(
     while len(people)<n:
         cls = int(rng.choice([1,2,3], p=[.245,.215,.54])); group = party(rng,cls); surname = rng.choice(SURNAMES)
         port = rng.choice(['S','C','Q'], p=((.6,.39,.01),(.89,.09,.02),(.72,.13,.15))[cls-1])
-        one = (rng.lognormal(3.6,.55), rng.choice([10.5,11.6,13,13.5,14.2,18.4]), rng.choice([7.1,7.65,7.7292,8.1,8.6583,9.4]))[cls-1]
+        one = (rng.lognormal(3.6,.55), rng.choice([10.5,11.6,13,13.5,14.2,18.4]),
+            rng.choice([7.1,7.65,7.7292,8.1,8.6583,9.4]))[cls-1]
         fare = 0. if rng.random()<.015 else len(group)**.9*one
         ticket = rng.choice(['','','','P.C. ','S.O.C. ','A/3 ','W/K. '])+str(rng.integers(2000,400000))
-        cabin = f'{rng.choice(list(("ABCDE","DEF","EFG")[cls-1]))}{rng.integers(2,130)}' if rng.random()<(.8,.1,.03)[cls-1] else ''
+        decks,cabin = ('ABCDE','DEF','EFG')[cls-1],''
+        if rng.random()<(.8,.1,.03)[cls-1]: cabin = f'{rng.choice(list(decks))}{rng.integers(2,130)}'
         husband = rng.choice(MEN)
         for sex,age,sibsp,parch,wife in group:
             age = round(age,2) if age<1 else math.floor(age)+.5*(rng.random()<.04)
             p = survival(sex, cls, age, 1+sibsp+parch)
-            people.append(dict(Survived=int(rng.random()<p), Pclass=cls, Name=called(rng,surname,sex,age,wife,cls,husband), Sex=sex,
+            people.append(dict(Survived=int(rng.random()<p), Pclass=cls,
+                Name=called(rng,surname,sex,age,wife,cls,husband), Sex=sex,
                 Age='' if rng.random()<(.14,.08,.29)[cls-1] else f'{age:g}', SibSp=sibsp, Parch=parch, Ticket=ticket,
-                Fare=f'{fare:.4f}'.rstrip('0').rstrip('.'), Cabin=cabin, Embarked='' if rng.random()<.004 else port, p=p))
+                Fare=f'{fare:.4f}'.rstrip('0').rstrip('.'), Cabin=cabin,
+                Embarked='' if rng.random()<.004 else port, p=p))
     people = [people[i] for i in rng.permutation(len(people))[:n]]
     truth = [dict(PassengerId=i, Probability=f'{r.pop("p"):.4f}') for i,r in enumerate(people,1)]
     return [dict(PassengerId=i, **r) for i,r in enumerate(people,1)],truth
