@@ -155,6 +155,46 @@ def _(cross_entropy):
         right = isinstance(got, float) and abs(got-expected) < 1e-3
         yield f'cross_entropy({acts}, {targ}) is {expected}; yours gave {got}. A hint: {why}.', right
 
+# %% ../nbs/91_check.ipynb #82b3e0f8
+@cases('05.1')
+def _(dummies):
+    for categories, values, expected, why in (
+            (['C', 'S'], ['S'], [[0, 1]], 'a 1 at the place of S, which comes second'),
+            (['S', 'C'], ['S', 'C', 'S'], [[1, 0], [0, 1], [1, 0]], 'the order is that of `categories`'),
+            (['1', '2', '3'], ['3', '3'], [[0, 0, 1], [0, 0, 1]], 'a category without values keeps its place'),
+            (['C', 'S'], ['S', 'X'], [[0, 1], [0, 0]], 'X is unknown, so zeros only'),
+            (['C', 'S'], [], [], 'no values, no lists')):
+        got = [list(row) for row in dummies(categories, values)]
+        yield f'dummies({categories}, {values}) is {expected}: {why}; yours gave {got}', got == expected
+
+# %% ../nbs/91_check.ipynb #5480691d
+@cases('05.2')
+def _(interval):
+    got = interval(80, 100)
+    yield f'two numbers, the lower and the upper end; yours gave {got!r}', len(got) == 2
+    for (right, n), (low, high), why in (
+            ((80, 100), (.7216, .8784), '1.96 times the root of .8*.2/100 is .0784'),
+            ((320, 400), (.7608, .8392), 'with four times as many, half as wide'),
+            ((50, 100), (.402, .598), 'widest at one half'), ((19, 20), (.8545, 1), 'no share is above 1'),
+            ((1, 20), (0, .1455), 'no share is below 0')):
+        got = tuple(round(float(v), 4) for v in interval(right, n))
+        yield (f'{low} to {high} for {right} of {n}: {why}; yours gave {got[0]} to {got[1]}',
+               max(abs(got[0]-low), abs(got[1]-high)) < 2e-4)
+
+# %% ../nbs/91_check.ipynb #926e247e
+@cases('05.3')
+def _(prepare):
+    for train, rows, expected, why in (
+            ([0, 2, 4], [2, 4], [0, 1.2247], 'the mean is 2, the standard deviation the root of 8/3'),
+            ([0, 2, 4], [100], [60.0125], 'the mean and the standard deviation are those of `train`'),
+            ([0, 2, 4], [None], [0], 'the median of `train` fills a gap of `rows`'),
+            ([1, None, 3, 8], [None, 8], [-.29, 1.6435], 'the median of what is known is 3; then the mean is 3.75'),
+            ([5, 5], [5, 7], [0, 0], '`train` is always the same, so there is nothing to divide by'),
+            ([0, 2, 4], [], [], 'no rows')):
+        got = [round(float(v), 4) for v in prepare(train, rows)]
+        near = len(got) == len(expected) and all(abs(g-e) < 2e-3 for g, e in zip(got, expected))
+        yield f'prepare({train}, {rows}) is {expected}: {why}; yours gave {got}', near
+
 # %% ../nbs/91_check.ipynb #257f8342
 @cases('08.1')
 def _(my_out_size):
