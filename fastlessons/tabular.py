@@ -32,8 +32,9 @@ def _refuse(col, bad, says, todo):
     "Raise a ValueError if one of the rows is `bad`; name the column, and the first of these rows by its label."
     if not bad.any(): return
     n, i = int(bad.sum()), int(np.argmax(bad))
+    value, row = (v.item() if hasattr(v, 'item') else v for v in (col.iloc[i], col.index[i]))   # np.int64(3) reads badly
     more = f', and {n-1} more rows' if n > 1 else ''
-    raise ValueError(f'Column {col.name!r} {says}: {col.iloc[i]!r} in row {col.index[i]!r}{more}. {todo}')
+    raise ValueError(f'Column {col.name!r} {says}: {value!r} in row {row!r}{more}. {todo}')
 
 def to_numbers(
     df,    # table
@@ -173,7 +174,7 @@ class TabularNet(nn.Module):
         n_cont,            # columns of numbers
         n_out,             # numbers to predict: one for each class, or 1
         layers=(200, 100), # sizes of the hidden layers
-        drop=.1,           # share of hidden numbers to drop in training
+        drop=.2,           # share of hidden numbers to drop in training
     ):
         super().__init__()
         self.embs = nn.ModuleList(nn.Embedding(n, emb_size(n)) for n in cards)
@@ -282,7 +283,7 @@ class TableModel:
         log=(),      # columns of numbers on a logarithmic scale, because they are skewed; the target too, if named
         kind=None,   # 'class' or 'number'; None: 'class' for words, and for whole numbers of at most 20 values
         layers=(200, 100),  # sizes of the hidden layers
-        drop=.1,     # share of hidden numbers to drop in training
+        drop=.2,     # share of hidden numbers to drop in training
         seed=0,      # where the random numbers of training start
     ):
         self.target, self.cats, self.conts, self.log, self.kind = target, cats, conts, log, kind
@@ -309,7 +310,9 @@ class TableModel:
     ):               # Returns the losses by epoch: a dict of lists, 'train', 'valid', 'metric' (accuracy)
                      # Raises TypeError, ValueError, FloatingPointError (the learning rate is too large)
         "Learn fills, categories, scales and weights from `df`, and nothing from `valid`."
-        self.prep, self.answers = TabularPrep(df, *self._columns(df)), Answers(df, self.target, self.kind, self.target in self.log)
+        self.net = None   # if this fails, there is no model
+        self.prep = TabularPrep(df, *self._columns(df))
+        self.answers = Answers(df, self.target, self.kind, self.target in self.log)
         x, y = self.prep(df), self.answers(df)
         if len(x) < 2 or bs < 2: raise ValueError(f'{len(x)} training rows, bs={bs}. Expected 2 or more: batch norm compares rows.')
         while len(x) % bs == 1: bs += 1   # a last batch of one row has nothing to compare
@@ -365,6 +368,7 @@ def save(self:TableModel,
     from safetensors.torch import save_file
     if self.net is None: raise ValueError('This model has not learned anything yet. Call fit(df) first.')
     path, prep = Path(path), self.prep
+    if not path.parent.is_dir(): raise FileNotFoundError(f'There is no folder {path.parent}. Make it first.')
     head = dict(format=FORMAT, layers=list(self.layers), drop=self.drop, seed=self.seed, answers=vars(self.answers),
                 vocabs=list(prep.vocabs.items()), scales=list(prep.scales.items()))   # pairs, for names may be numbers
     tmp = path.with_name(f'.{path.name}.{os.getpid()}.tmp')

@@ -1,0 +1,103 @@
+"""Tables: our network, fastai's and a linear model, on the same splits in one run.
+
+    python benchmarks/tabular.py [--data FOLDER] [--splits 10] [--only titanic bike]
+
+1. Passengers: random fifths held out. With so few people a split says little, so the mean over all splits is given,
+   with a 95% interval for the number of different people that were judged.
+2. Rented bikes by the hour, on the real data: the last 21 days are held out, everything before is there to learn from.
+Seconds are of training alone, as the median; fastai without its progress bar. Nothing else should run on the machine."""
+import argparse, time
+from statistics import mean, median
+
+import numpy as np, pandas as pd
+from fastai.tabular.all import (Categorify, CategoryBlock, FillMissing, Normalize, RegressionBlock, TabularPandas, range_of, set_seed,
+                                tabular_learner)
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import r2_score
+
+from fastlessons.data import get_data
+from fastlessons.tabular import TableModel, TabularPrep
+
+class Task:
+    "What to predict from which columns, and for how long to train."
+    def __init__(self, target, cats, conts, log, epochs, bs, kind):
+        self.target, self.cats, self.conts, self.log, self.epochs, self.bs, self.kind = target, cats, conts, log, epochs, bs, kind
+
+    def score(self, df, preds):
+        return (preds == df[self.target]).mean() if self.kind == 'class' else r2_score(df[self.target], preds)
+
+    def ours(self, train, valid, seed):
+        m = TableModel(self.target, self.cats, self.conts, self.log, self.kind, seed=seed)
+        start = time.perf_counter()
+        m.fit(train, epochs=self.epochs, bs=self.bs, show=False)
+        return m.predict(valid), time.perf_counter()-start
+
+    def five(self, train, valid, seed):
+        nets, start = [TableModel(self.target, self.cats, self.conts, self.log, self.kind, seed=5*seed+i) for i in range(5)], time.perf_counter()
+        for m in nets: m.fit(train, epochs=self.epochs, bs=self.bs, show=False)
+        took = time.perf_counter()-start
+        if self.kind == 'number': return sum(m.predict(valid) for m in nets)/5, took
+        return sum(m.probs(valid) for m in nets).idxmax(axis=1), took
+
+    def fastai(self, train, valid, seed):
+        set_seed(seed)
+        both = pd.concat([train, valid], ignore_index=True)
+        for c in self.log: both[c] = np.log1p(both[c].astype(float))
+        number = self.kind == 'number'
+        block = RegressionBlock() if number else CategoryBlock()
+        splits, start = (list(range_of(train)), list(range(len(train), len(both)))), time.perf_counter()
+        table = TabularPandas(both, [Categorify, FillMissing, Normalize], self.cats[:], self.conts[:], self.target, block, splits=splits)
+        learn = tabular_learner(table.dataloaders(bs=self.bs), layers=[200, 100])
+        with learn.no_bar(), learn.no_logging():
+            learn.fit_one_cycle(self.epochs, 1e-2)
+            took, preds = time.perf_counter()-start, learn.get_preds()[0]
+        if not number: return np.array(learn.dls.vocab)[preds.argmax(1)], took
+        return np.expm1(preds[:, 0]) if self.target in self.log else preds[:, 0], took
+
+    def linear(self, train, valid, seed):
+        prep = TabularPrep(train, conts=self.conts, log=[c for c in self.log if c != self.target])
+        words = pd.get_dummies(train[self.cats].astype(str)).columns
+        def numbers(df): return np.hstack([prep(df), pd.get_dummies(df[self.cats].astype(str)).reindex(columns=words, fill_value=0)])
+        y, start, log = train[self.target], time.perf_counter(), self.target in self.log
+        model = LogisticRegression(max_iter=3000) if self.kind == 'class' else Ridge()
+        preds = model.fit(numbers(train), np.log1p(y) if log else y).predict(numbers(valid))
+        return np.expm1(preds) if log else preds, time.perf_counter()-start
+
+def titanic(source, splits):
+    df = pd.read_csv(get_data('titanic', source)/'train.csv')
+    task = Task('Survived', ['Pclass', 'Sex', 'Embarked'], ['Age', 'SibSp', 'Parch', 'Fare'], ['Fare'], 10, 64, 'class')
+    n, parts = len(df)//5, [np.random.default_rng(s).permutation(len(df)) for s in range(splits)]
+    people = len(set(np.concatenate([p[:n] for p in parts])))
+    for name in ('linear', 'ours', 'five', 'fastai'):
+        found = []
+        for seed, p in enumerate(parts):
+            preds, took = getattr(task, name)(df.iloc[p[n:]], df.iloc[p[:n]], seed)
+            found.append((task.score(df.iloc[p[:n]], np.asarray(preds)), took))
+        acc = [a for a, _ in found]
+        half = 1.96*(mean(acc)*(1-mean(acc))/people)**.5
+        print(f'{name:8} {mean(acc):.4f} ± {half:.4f}  (splits from {min(acc):.3f} to {max(acc):.3f})'
+              f'{median(t for _, t in found):8.2f} s', flush=True)
+
+def bike(source, seeds=3):
+    df = pd.read_csv(get_data('bike', source)/'hour.csv')
+    test = df['dteday'] > str((pd.to_datetime(df['dteday']).max() - pd.Timedelta(days=21)).date())
+    train, valid = df[~test], df[test]
+    print(f"learned from {train['dteday'].min()} to {train['dteday'].max()}, tested on {valid['dteday'].min()} to "
+          f"{valid['dteday'].max()}: {len(train)} and {len(valid)} hours")
+    cats = ['season', 'yr', 'mnth', 'hr', 'holiday', 'weekday', 'workingday', 'weathersit']
+    for name, log in (('linear', ['cnt']), ('linear', []), ('ours', ['cnt']), ('ours', []), ('five', []), ('fastai', [])):
+        task = Task('cnt', cats, ['temp', 'atemp', 'hum', 'windspeed'], log, 10, 256, 'number')
+        runs = [getattr(task, name)(train, valid, s) for s in range(1 if name in ('linear', 'five') else seeds)]
+        print(f"{name:8} {'log' if log else '':4} R2", *(f'{task.score(valid, p):.3f}' for p, _ in runs),
+              f'{median(t for _, t in runs):8.1f} s', flush=True)
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('--data', help="'sample', 'full' or a folder with the real sets")
+    p.add_argument('--splits', type=int, default=10)
+    p.add_argument('--only', nargs='+', choices=('titanic', 'bike'), default=('titanic', 'bike'))
+    a = p.parse_args()
+    if 'titanic' in a.only: titanic(a.data, a.splits)
+    if 'bike' in a.only: bike(a.data)
+
+if __name__ == '__main__': main()

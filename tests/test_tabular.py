@@ -1,0 +1,399 @@
+"Tables: columns to numbers, the network, the file; against fastai and PyTorch; bad tables."
+import json, pickletools, warnings
+
+import numpy as np, pandas as pd, pytest, torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from fastlessons import tabular
+from fastlessons.data import get_data
+from fastlessons.tabular import Answers, OneCycle, TableModel, TabularNet, TabularPrep, emb_size, split_columns, to_numbers
+
+def fails(kind, f, *words):
+    "Check that `f` raises `kind` with all `words` in a short message."
+    with pytest.raises(kind) as e: f()
+    text = str(e.value)
+    for w in words: assert w in text, text
+    assert len(text) < 500 and text.rstrip(').').count('. ') <= 3, text
+    return text
+
+NAN, INF = float('nan'), float('inf')
+
+def table(n=60, **columns):
+    "A small table with everything in it; `columns` replace or add."
+    i = np.arange(n)
+    df = pd.DataFrame(dict(a=i % 7 + .5, b=np.where(i % 5, i*1., NAN), word=np.array(['x', 'y', 'z'])[i % 3], yes=i % 2))
+    return df.assign(**columns)
+
+def small(df=None, **kw):
+    "Train a small model."
+    fitkw = {k: kw.pop(k) for k in ('epochs', 'bs', 'lr', 'valid') if k in kw}
+    m = TableModel(**{**dict(target='yes', cats=['word'], conts=['a', 'b'], layers=(8,)), **kw})
+    m.fit(table() if df is None else df, **{**dict(epochs=2, show=False), **fitkw})
+    return m
+
+# Against fastai and PyTorch
+
+def fastai_table(train, valid, cats, conts, target):
+    from fastai.tabular.all import Categorify, CategoryBlock, FillMissing, Normalize, TabularPandas, range_of
+    both = pd.concat([train, valid], ignore_index=True)
+    splits = list(range_of(train)), list(range(len(train), len(both)))
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')   # fastai's own, about pandas
+        return TabularPandas(both, [Categorify, FillMissing, Normalize], cats[:], conts[:], target, CategoryBlock(), splits=splits)
+
+def test_numbers_equal_fastais():
+    "Fills, scales and marks of gaps, of the training rows and of others."
+    train, valid = table(), table(17).iloc[::-1]
+    ours, theirs = TabularPrep(train, ['word'], ['a', 'b']), fastai_table(train, valid, ['word'], ['a', 'b'], 'yes')
+    for rows, part in ((train, theirs.train), (valid, theirs.valid)):
+        x = ours(rows).numpy()
+        assert np.allclose(x[:, 1:3], part.conts.to_numpy(float), atol=1e-5)
+        assert (x[:, 0] == part.cats['word']).all() and (x[:, 3]+1 == part.cats['b_na']).all()
+
+def test_sizes_of_embeddings_equal_fastais():
+    from fastai.tabular.model import emb_sz_rule
+    assert [emb_size(n) for n in range(1, 50_000, 37)] == [emb_sz_rule(n) for n in range(1, 50_000, 37)]
+
+def test_net_equals_its_parts():
+    net = TabularNet([3, 4], 2, 5, layers=(6,)).eval()
+    x = torch.tensor([[1, 3, .5, -1], [0, 2, 2, 0]])
+    rows = torch.cat([net.embs[0].weight[[1, 0]], net.embs[1].weight[[3, 2]], x[:, 2:]], 1)
+    lin, norm, *_, last = net.layers
+    h = (rows@lin.weight.T - norm.running_mean)/(norm.running_var + norm.eps).sqrt()*norm.weight + norm.bias
+    assert torch.allclose(net(x), h.relu()@last.weight.T + last.bias, atol=1e-6)
+    assert (net.embs[0].weight[0] == 0).all()   # an unknown category says nothing
+
+def test_one_cycle_equals_adamw_with_these_rates():
+    ps = [nn.Parameter(torch.tensor([1., -2., 3.])) for _ in range(2)]
+    ours, theirs = OneCycle(ps[:1], .1, steps=20, wd=.3), torch.optim.AdamW(ps[1:], .1, weight_decay=.3)
+    for t in range(1, 21):
+        theirs.param_groups[0]['lr'] = ours.rate(t)
+        for p, opt in zip(ps, (ours, theirs)):
+            opt.zero_grad()
+            (p**4).sum().backward()
+            opt.step()
+        assert torch.allclose(*ps, atol=1e-6)
+    assert ours.rate(5) == .1 and abs(ours.rate(20)) < 1e-9 and ours.rate(21) < 1e-9
+
+def splits(df, k):
+    for s in range(k):
+        p, n = np.random.default_rng(s).permutation(len(df)), len(df)//5
+        yield s, df.iloc[p[n:]], df.iloc[p[:n]]
+
+CATS, CONTS = ['Pclass', 'Sex', 'Embarked'], ['Age', 'SibSp', 'Parch', 'Fare']
+
+def passengers(train, valid, seed):
+    m = TableModel('Survived', CATS, CONTS, log=['Fare'], seed=seed)
+    m.fit(train, epochs=10, show=False)
+    return m.score(valid)
+
+def test_as_good_as_fastai_on_the_sample():
+    from fastai.tabular.all import accuracy, set_seed, tabular_learner
+    df, found = pd.read_csv(get_data('titanic', 'sample')/'train.csv'), []
+    for s, train, valid in splits(df, 2):
+        to = fastai_table(*(d.assign(Fare=np.log1p(d['Fare'])) for d in (train, valid)), CATS, CONTS, 'Survived')
+        set_seed(s)
+        learn = tabular_learner(to.dataloaders(64), layers=[200, 100], metrics=accuracy)
+        with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(10, 1e-2)
+        found.append((passengers(train, valid, s), learn.validate()[1]))
+    ours, theirs = np.mean(found, 0)
+    assert ours > .75 and ours > theirs - .04   # 360 people: the interval of a difference is about as wide
+
+def test_real_passengers(shared):
+    df = pd.read_csv(get_data('titanic', shared/'data')/'train.csv')
+    assert np.mean([passengers(t, v, s) for s, t, v in splits(df, 5)]) > .79   # benchmarks/tabular.py has more splits
+
+def test_real_bikes(shared):
+    df = pd.read_csv(get_data('bike', shared/'data')/'hour.csv')
+    test = df['dteday'] > '2012-12-10'   # the last 21 days
+    m = TableModel('cnt', ['season', 'yr', 'mnth', 'hr', 'holiday', 'weekday', 'workingday', 'weathersit'],
+                   ['temp', 'atemp', 'hum', 'windspeed'])
+    m.fit(df[~test], epochs=4, bs=256, show=False)
+    assert m.answers.kind == 'number' and test.sum() < 505 and m.score(df[test]) > .7
+
+# Columns of numbers
+
+@pytest.mark.parametrize('col', [[1, 2, 3], [1., 2, 3], ['1', '2', '3.0'], [True, True, False], pd.array([1, 2, None], 'Int64'),
+                                 pd.array([1., None, 3.5], 'Float64'), pd.Categorical(['1', '2', None]), [1, None, NAN], [1, '2', None],
+                                 np.array([1, 2, 3], np.int8), pd.array([True, None, False], 'boolean')])
+def test_takes_numbers_of_all_kinds(col):
+    x = to_numbers(pd.DataFrame(dict(a=col)), 'a')
+    assert x.dtype == float and x[0] == 1 and (np.isnan(x) == pd.isna(pd.Series(col))).all()
+
+BAD_NUMBERS = {
+    'word': (['1', 'many', 'x'], ["'many' in row 'q'", 'and 1 more rows', "errors='coerce'", 'cats']),
+    'empty text': (['1', '', '3'], ["'' in row 'q'"]), 'infinity': ([1, 2, INF], ["inf in row 'r'", 'replace([np.inf, -np.inf], np.nan)']),
+    'minus infinity': ([-INF, 2, 3], ["row 'p'"]), 'too large': ([1, 2, 1e40], ['too large']),
+    'dates': (pd.to_datetime(['2026-01-01']*3), ['datetime64', 'dt.month']), 'spans': (pd.to_timedelta([1, 2, 3]), ['timedelta']),
+    'complex': ([1j, 2, 3], ['complex'])}
+
+@pytest.mark.parametrize('col,words', BAD_NUMBERS.values(), ids=BAD_NUMBERS)
+def test_refuses_what_are_no_numbers(col, words):
+    df = pd.DataFrame(dict(cost=col)).set_index(pd.Index(list('pqr')))
+    fails(ValueError, lambda: TabularPrep(df, conts=['cost']), "'cost'", *words)
+
+def test_bad_numbers_in_later_rows():
+    prep = TabularPrep(table(), conts=['a', 'b'])
+    fails(ValueError, lambda: prep(table(a='?')), "'a'", "'?' in row 0", '59 more')
+    fails(ValueError, lambda: prep(table(b=INF)), "'b'", 'infinity')
+    assert torch.isfinite(prep(table(a=NAN, b=1e29))).all()   # a gap where there was none; far outside
+
+def test_a_column_of_gaps_only():
+    fails(ValueError, lambda: TabularPrep(table(b=NAN), conts=['a', 'b']), "'b'", 'nothing but gaps', 'leave it out')
+    fails(ValueError, lambda: TabularPrep(table(b=pd.NA), conts=['b']), "'b'")
+    assert TabularPrep(table(), conts=['b'])(table(b=NAN)).unique(dim=0).shape == (1, 2)   # later it may be
+    assert TabularPrep(table(word=None), cats=['word']).cards == [2]   # as a category, a gap is one
+
+def test_a_constant_column_says_nothing():
+    prep = TabularPrep(table(a=3., b=[4, NAN]*30), conts=['a', 'b'])
+    x = prep(table(a=1e9, b=-7.))
+    assert (x[:, :2] == 0).all() and prep.names == ['a', 'b', 'b missing']
+
+def test_log():
+    prep = TabularPrep(table(), conts=['a', 'b'], log=['b'])
+    x = np.log1p(table()['b'].fillna(table()['b'].median()))
+    assert np.allclose(prep(table())[:, 1], (x-x.mean())/x.std(ddof=0), atol=1e-5)
+    fails(ValueError, lambda: TabularPrep(table(b=-1), conts=['b'], log=['b']), "'b'", 'below 0', '-1 in row 0', 'log')
+    fails(ValueError, lambda: TabularPrep(table(), conts=['a'], log=['b']), 'In log, but not in conts')
+
+def test_large_numbers_that_lie_close_together():
+    x = TabularPrep(table(a=1e9 + np.arange(60)), conts=['a'])(table(a=1e9 + np.arange(60)))
+    assert abs(x.std(correction=0) - 1) < 1e-4
+
+# Columns of categories
+
+@pytest.mark.parametrize('train,later', [([1, 2], [1., 2.]), ([1., 2.], [1, 2]), ([1, 2], ['1', '2']), ([True, False], [True, False]),
+                                         (['a', 'b'], pd.Categorical(['a', 'b'])), ([1, 2], pd.array([1, 2], 'Int64')), ([.5, 1.5], [.5, 1.5])])
+def test_the_same_category_in_other_clothes(train, later):
+    prep = TabularPrep(table(word=list(train)*30), cats=['word'])
+    codes = prep(pd.DataFrame(dict(word=later)))[:, 0].tolist()
+    assert sorted(codes) == [1, 2] and codes == prep(table(word=list(train)*30))[:2, 0].tolist()
+
+def test_unknown_rare_and_missing_categories():
+    df = table(word=['x']*30 + ['y']*20 + [None]*9 + ['rare'])
+    prep = TabularPrep(df, cats=['word'])
+    assert prep.vocabs == {'word': ['x', 'y', None]} and prep.cards == [4]
+    assert prep(pd.DataFrame(dict(word=['y', 'rare', 'new', NAN, None, pd.NA])))[:, 0].tolist() == [2, 0, 0, 3, 3, 3]
+    assert (TabularPrep(table(), cats=['word'])(table(word=None)) == 0).all()   # no gap in training: unknown
+
+def test_a_name_is_no_category():
+    fails(ValueError, lambda: TabularPrep(table(word=[f'n{i}' for i in range(60)]), cats=['word']), "'word'", 'each row', 'leave it out')
+
+def test_lists_are_no_categories():
+    fails(TypeError, lambda: TabularPrep(table(word=[[1]]*60), cats=['word']), "'word'", 'no category')
+
+# Tables
+
+def test_rows_in_any_order_with_any_index():
+    prep, df = TabularPrep(table(), ['word'], ['a', 'b']), table()
+    odd = df.set_index(pd.Index([7]*60))[['yes', 'b', 'word', 'a']].assign(more='?')
+    assert torch.equal(prep(odd), prep(df)) and torch.equal(prep(df.sample(frac=1, random_state=0).sort_index()), prep(df))
+    assert prep(df[:0]).shape == (0, 4) and prep(df.loc[[3]]).shape == (1, 4)
+
+def test_learns_from_the_training_rows_alone():
+    train, prep = table(), TabularPrep(table(), ['word'], ['a', 'b'])
+    before = json.dumps([prep.vocabs, prep.scales])
+    prep(table(a=1e6, word='new'))
+    assert json.dumps([prep.vocabs, prep.scales]) == before and train.equals(table())   # nor is the table changed
+
+@pytest.mark.parametrize('df,kind,words', [
+    (table().drop(columns='word'), ValueError, ["no column 'word'", 'There are: a, b, yes']), (table().rename(columns=dict(word='Word')), ValueError, ["Did you mean 'Word'"]),
+    (table()[:0], ValueError, ['no rows']), (table()['a'], TypeError, ['Series', 'df.loc[[label]]']), (dict(a=[1]), TypeError, ['dict']),
+    (np.zeros((3, 2)), TypeError, ['ndarray', 'DataFrame']), (pd.concat([table(), table()[['a']]], axis=1), ValueError, ["2 columns have the name 'a'"])])
+def test_refuses_tables(df, kind, words): fails(kind, lambda: TabularPrep(df, ['word'], ['a', 'b']), *words)
+
+def test_refuses_columns():
+    fails(ValueError, lambda: TabularPrep(table()), 'no columns', 'cats=[...]')
+    fails(ValueError, lambda: TabularPrep(table(), ['word'], ['word', 'a']), 'Named twice', 'word')
+    fails(ValueError, lambda: TabularPrep(table(), conts=['a', 'a']), 'Named twice')
+
+def test_names_of_columns_may_be_numbers():
+    df = table().rename(columns=dict(a=0, b=1, word=2, yes=3))
+    m = small(df, target=3, cats=[2], conts=[0, 1])
+    assert len(m.predict(df)) == 60
+    fails(ValueError, lambda: m.predict(df.drop(columns=0)), "no column '0'")
+
+def test_a_column_alone_may_be_named_without_brackets():
+    assert TabularPrep(table(), 'word', 'a').names == ['word', 'a']
+
+def test_split_columns(capsys):
+    df = table(200, key=range(200), date=pd.to_datetime('2026-01-01'), one='same', flag=[True, False]*100, area=np.linspace(0, 1, 200))
+    assert split_columns(df, 'yes') == (['word', 'flag'], ['a', 'area'])
+    assert capsys.readouterr().out == 'Left out: b, key, date, one. Always the same, different in most rows, or dates.\n'
+
+# Answers
+
+@pytest.mark.parametrize('col,classes', [(['no', 'yes'], ['no', 'yes']), ([True, False], [False, True]), ([10, 2], [2, 10]), ([1., 0.], [0., 1.]),
+                                         (pd.Categorical(['b', 'a']), ['a', 'b']), (np.array([3, 1], np.int8), [1, 3])])
+def test_classes_of_all_kinds(col, classes):
+    df = table(yes=pd.Series(list(col)*30, dtype=getattr(col, 'dtype', None)))
+    m = small(df)
+    assert m.answers.kind == 'class' and m.answers.classes == classes and list(m.probs(df).columns) == classes
+    assert set(m.predict(df)) <= set(classes) and m.score(df) == (m.predict(df) == df['yes']).mean()
+
+@pytest.mark.parametrize('col,kind', [(np.linspace(0, 1, 60), 'number'), (range(60), 'number'), ([.5, 1.5]*30, 'number'), ([0, 5]*30, 'class'),
+                                      (pd.array([1, 2]*30, 'Int64'), 'class')])
+def test_kind_of_answers(col, kind): assert Answers(table(yes=col), 'yes').kind == kind
+
+def test_numbers_come_back_in_their_own_unit():
+    df = table(yes=1000 + table()['a']*100)
+    m = small(df, kind='number', epochs=60, lr=.02)
+    assert abs(m.predict(df).mean() - df['yes'].mean()) < 40 and m.score(df) > .8
+    log = small(df, kind='number', log=['yes'], epochs=60, lr=.02)
+    assert log.score(df) > .8 and abs(log.predict(df).mean() - df['yes'].mean()) < 40
+    y, p = df['yes'], m.predict(df)
+    assert abs(m.score(df) - (1 - ((y-p)**2).sum()/((y-y.mean())**2).sum())) < 1e-9
+
+BAD_ANSWERS = {
+    'one class': (dict(yes=1), ["'yes' holds 1", 'two classes']), 'a gap': (dict(yes=[1, 0, NAN]*20), ["'yes'", 'row 2', "dropna(subset=['yes'])"]),
+    'infinity': (dict(yes=[1.5, INF]*30), ["'yes'", 'infinity'])}
+
+@pytest.mark.parametrize('columns,words', BAD_ANSWERS.values(), ids=BAD_ANSWERS)
+def test_bad_answers(columns, words): fails(ValueError, lambda: small(table(**columns)), *words)
+
+def test_words_where_amounts_belong():
+    fails(ValueError, lambda: small(table(yes=['1', 'two']*30), kind='number'), "'yes' should hold numbers", "'two'")
+    fails(ValueError, lambda: small(kind='yes'), "no kind 'yes'")
+    fails(TypeError, lambda: small(table(yes=[(1,), (2,)]*30)), "'yes' holds (1,)")
+    fails(ValueError, lambda: small(table(yes=[-2., 1.5]*30), log=['yes']), "'yes'", 'below 0')
+
+def test_a_class_that_training_did_not_have():
+    fails(ValueError, lambda: small(valid=table(yes=2)), "'yes' holds a class that no training row has", '2 in row 0', '59 more')
+    fails(ValueError, lambda: small().score(table(yes='?')), "'?'")
+
+def test_the_target_is_not_among_the_columns():
+    fails(ValueError, lambda: small(conts=['a', 'yes']), "'yes'", 'leak')
+
+# The model
+
+def test_few_rows():
+    assert len(small(table(2, word='x')).predict(table())) == 60
+    fails(ValueError, lambda: small(table(60)[:0]), 'no rows')
+    fails(ValueError, lambda: small(bs=1), 'bs=1', 'batch norm')
+    for n in (3, 5, 33, 65, 129): small(table(n, word='x'), bs=32, epochs=1)   # the last batch would have one row
+    fails(ValueError, lambda: small(table(1, yes=1., word='x'), cats=[], conts=['a'], kind='number'), '1 training rows')
+
+def test_predicts_with_the_index_of_the_table():
+    m, df = small(), table().set_index(pd.Index([f'r{i}' for i in range(60)]))
+    assert m.predict(df).index.equals(df.index) and m.probs(df).index.equals(df.index) and m.predict(df).name == 'yes'
+    assert np.allclose(m.probs(df).sum(1), 1, atol=1e-6) and (m.probs(df).idxmax(axis=1) == m.predict(df)).all()
+    assert len(m.predict(df[:0])) == 0 and m.probs(df[:0]).shape == (0, 2)
+    fails(ValueError, lambda: m.score(df[:0]), 'no rows')
+
+def test_each_row_is_judged_alone():
+    m, df = small(), table()
+    one = pd.concat([m.probs(df.loc[[i]]) for i in df.index])
+    assert np.allclose(one, m.probs(df), atol=1e-6) and not m.net.training
+
+def test_a_long_table_goes_in_parts():
+    m, df = small(), pd.concat([table()]*1100)
+    assert len(df) > 65_536 and np.allclose(m.probs(df)[:60], m.probs(df)[-60:], atol=1e-6)
+
+def test_seeds():
+    state = torch.get_rng_state()
+    a, b, c = small(), small(valid=table(9)), small(seed=1)
+    assert torch.equal(torch.get_rng_state(), state)   # the program's random numbers are left alone
+    assert a.probs(table()).equals(b.probs(table())) and not a.probs(table()).equals(c.probs(table()))
+
+def test_validation_rows_teach_nothing():
+    "Neither fills, categories and scales nor weights."
+    a, b = small(), small(valid=table(40, a=1e6, word='new', b=NAN))
+    assert a.prep.scales == b.prep.scales and a.prep.vocabs == b.prep.vocabs and a.probs(table()).equals(b.probs(table()))
+
+def test_quiet_and_log(capsys):
+    m = TableModel('yes', ['word'], ['a'])
+    log = m.fit(table(), table(20), epochs=3, show=False)
+    assert {k: len(v) for k, v in log.items()} == dict(train=3, valid=3, metric=3) and capsys.readouterr() == ('', '')
+    assert abs(log['metric'][-1] - m.score(table(20))) < 1e-6
+
+def test_before_fit():
+    for f in (lambda m: m.predict(table()), lambda m: m.probs(table()), lambda m: m.score(table()), lambda m: m.save('x')):
+        fails(ValueError, lambda: f(TableModel('yes')), 'Call fit(df) first')
+
+def test_a_failed_training_leaves_no_model():
+    m = small()
+    with pytest.raises(FloatingPointError): m.fit(table(yes=np.arange(60.)), epochs=9, lr=1e30, show=False)
+    with pytest.raises(ValueError): m.predict(table())
+
+def test_guesses_columns(capsys):
+    m = TableModel('yes')
+    m.fit(table(), epochs=1, show=False)
+    assert list(m.prep.vocabs) == ['word'] and list(m.prep.scales) == ['a']   # nearly each b is another whole number
+
+def test_only_categories_or_only_numbers():
+    assert len(small(conts=None).predict(table())) == len(small(cats=None).predict(table())) == 60
+
+# The file
+
+@pytest.mark.parametrize('kw', [{}, dict(log=['b'], layers=(4, 3), drop=.5, seed=9), dict(target='a', conts=['b'], kind='number', log=['a', 'b']),
+                                dict(target='word', cats=['yes'])])
+def test_file_keeps_everything(tmp_path, kw):
+    m = small(**kw)
+    path = m.save(tmp_path/'my model.bin')
+    again, df = TableModel.load(str(path)), table(a=NAN, word='new')
+    assert m._preds(df).equal(again._preds(df)) and m.predict(table()).equals(again.predict(table()))
+    assert again.score(table()) == m.score(table()) and [f.name for f in tmp_path.iterdir()] == ['my model.bin']
+    again.fit(table(), epochs=2, show=False)   # it can be trained again, and gives the same
+    assert m._preds(df).equal(again._preds(df))
+
+def test_file_with_odd_names_and_classes(tmp_path):
+    df = table(yes=[True, False]*30, word=[None, 'ö"\n']*30).rename(columns=dict(a=0, word='größe "x"'))
+    m = small(df, cats=['größe "x"'], conts=[0, 'b'])
+    again = TableModel.load(m.save(tmp_path/'m'))
+    assert again.answers.classes == [False, True] and again.predict(df).equals(m.predict(df)) and again.prep.vocabs == m.prep.vocabs
+
+def test_file_is_no_pickle(tmp_path):
+    content = small().save(tmp_path/'m').read_bytes()
+    with pytest.raises(Exception): list(pickletools.genops(content))
+    assert json.loads(content[8:8+int.from_bytes(content[:8], 'little')])['__metadata__'].keys() == {'table'}
+
+def head_of(path, tensors=None, **change):
+    "Write the file again with another head or other tensors."
+    from safetensors import safe_open
+    with safe_open(path, 'pt') as f: head = json.loads(f.metadata()['table'])
+    save_file(tensors or load_file(path), path, dict(table=json.dumps({**head, **change})))
+
+def with_weights(f):
+    def change(path):
+        t = load_file(path)
+        f(t)
+        head_of(path, t)
+    return change
+
+def drop_last(t): del t['layers.4.bias']
+def more(t): t['more'] = torch.zeros(1)
+def nan(t): t['layers.0.weight'][0, 0] = NAN
+def double(t): t['layers.0.weight'] = t['layers.0.weight'].double()
+def wider(t): t['layers.0.weight'] = torch.zeros(9, 9)
+
+DAMAGE = {
+    'cut off': (lambda p: p.write_bytes(p.read_bytes()[:-1]), 'damaged'), 'empty': (lambda p: p.write_bytes(b''), 'damaged'),
+    'text': (lambda p: p.write_text('a,b\n1,2\n'*20), 'damaged'), 'a pickle': (lambda p: torch.save({}, p), 'damaged'),
+    'other tensors': (lambda p: save_file(dict(w=torch.zeros(2)), p), 'not a file that TableModel.save wrote'),
+    'later format': (lambda p: head_of(p, format=2), 'format 2'), 'no categories': (lambda p: head_of(p, vocabs=None), 'damaged'),
+    'huge layers': (lambda p: head_of(p, layers=[10**9, 10**9]), 'damaged'), 'huge vocab': (lambda p: head_of(p, vocabs=[['word', ['x']*9]]), 'damaged'),
+    'no answers': (lambda p: head_of(p, answers={}), 'damaged'), 'layers of words': (lambda p: head_of(p, layers='many'), 'damaged'),
+    'a weight less': (with_weights(drop_last), 'layers.4.bias'), 'a weight more': (with_weights(more), 'more'),
+    'nan': (with_weights(nan), 'layers.0.weight'), 'double': (with_weights(double), 'layers.0.weight'), 'shape': (with_weights(wider), 'layers.0.weight')}
+
+@pytest.mark.parametrize('damage,says', DAMAGE.values(), ids=DAMAGE)
+def test_damaged_file(tmp_path, damage, says):
+    path = small().save(tmp_path/'m.safetensors')
+    damage(path)
+    fails(ValueError, lambda: TableModel.load(path), 'm.safetensors', says)
+
+def test_no_file(tmp_path):
+    fails(FileNotFoundError, lambda: TableModel.load(tmp_path/'m'), 'There is no file', 'TableModel.save')
+    fails(FileNotFoundError, lambda: small().save(tmp_path/'none'/'m'), 'There is no folder', 'Make it first')
+
+def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    m = small()
+    path = m.save(tmp_path/'m')
+    old = path.read_bytes()
+    def full(*args): open(args[1], 'w').close(); raise OSError('no space left')
+    monkeypatch.setattr('safetensors.torch.save_file', full)
+    with pytest.raises(OSError): m.save(path)
+    assert path.read_bytes() == old and [f.name for f in tmp_path.iterdir()] == ['m']
+
+def test_public_names(): assert set(tabular.__all__) >= {'TabularPrep', 'TabularNet', 'TableModel', 'OneCycle', 'split_columns'}
