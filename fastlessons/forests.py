@@ -155,6 +155,7 @@ def leaves(
 # %% ../nbs/86_forests.ipynb #da81cf42
 def _categories(X):
     "Find the columns of words of a DataFrame: name -> its words in order."
+    if not len(X.columns): raise ValueError('The table has no columns. Expected one or more.')
     if not X.columns.is_unique: raise ValueError(f'Two columns have one name: {list(X.columns)}. Rename one of them.')
     out = {}
     for name, x in X.infer_objects().items():
@@ -198,8 +199,8 @@ def _read(self:_Trees, X, y='no_validation', fit=False):
     "Check a table and turn it into numbers (n,p); to `fit`, learn its columns, and check `y` too."
     if fit: self.categories_ = {}
     if isinstance(X, pd.DataFrame):
-        validate_data(self, X, reset=fit, skip_check_array=True)   # the names of the columns
         if fit: self.categories_ = _categories(X)
+        validate_data(self, X, reset=fit, skip_check_array=True)   # the names of the columns
         X = _numbers(X, self.categories_)
     kw = dict(y_numeric=isinstance(self, RegressorMixin)) if fit else {}
     return validate_data(self, X, y, reset=fit, dtype=float, ensure_all_finite='allow-nan', **kw)
@@ -292,6 +293,8 @@ class _Classes(ClassifierMixin):
 class _Values(RegressorMixin):
     "Predict a number."
     def _targets(self, y):
+        if y.dtype.kind not in 'biuf':
+            raise ValueError(f'y holds {y[0]!r}. Expected numbers; a TreeClassifier or ForestClassifier takes words.')
         self.mean_ = float(y.mean())
         return y[None] - self.mean_
 
@@ -391,15 +394,14 @@ def draw(self:_Trees,
     check_is_fitted(self)
     n, ax = self.nodes_, ax or plt.subplots(figsize=(2.6*2**min(depth, 2), 1.3*depth + 1.3))[1]
     def box(i, x, width, level):
-        if level < depth and n.col[i] >= 0:
-            for side, child in ((-1, n.left[i]), (1, n.left[i]+1)):
-                ax.plot([x, x + side*width/2], [-level, -level-1], color='tab:gray', zorder=0)
-                box(child, x + side*width/2, width/2, level+1)
         mean = self._answers(n.value[i:i+1])[0]
         says = f'{mean:.4g}' if mean.ndim == 0 else f'{self.classes_[mean.argmax()]} {mean.max():.0%}'
         text = f'{self.question(i)}\n{n.size[i]:.0f} rows: {says}'.strip()
         look = dict(fc='white', ec='tab:gray', boxstyle='round')
         ax.text(x, -level, text, ha='center', va='center', size=8, bbox=look)
+        for side, child in ((-1, n.left[i]), (1, n.left[i]+1)) if level < depth and n.col[i] >= 0 else ():
+            ax.plot([x, x + side*width/2], [-level, -level-1], color='tab:gray', zorder=0)
+            box(child, x + side*width/2, width/2, level+1)
     box(self.roots_[which], 0, 1, 0)
     ax.set(xlim=(-1.1, 1.1), ylim=(-depth-.5, .5))
     ax.axis('off')

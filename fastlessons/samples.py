@@ -961,7 +961,7 @@ MEN = ['Albert','Anton','Arthur','Bernard','Carl','Daniel','Edgar','Ernest','Fel
     'Leo','Luke','Martin','Nils','Oscar','Patrick','Paul','Peter','Ralph','Robert','Samuel','Simon','Thomas','Victor','Walter','William']
 WOMEN = ['Ada','Agnes','Alice','Amelia','Anna','Bertha','Clara','Dora','Edith','Ellen','Elsa','Emma','Esther','Flora','Grace','Hannah','Helen','Ida',
     'Irene','Jane','Julia','Laura','Lily','Lucy','Mabel','Maria','Martha','Mary','Nora','Olga','Rosa','Ruth','Sarah']
-BEGIN = 'Ald Bram Corv Dun Elm Fenn Garr Hol Jor Kel Lor Mar Nor Ost Pell Quen Rav Sel Tor Ulv Ven Wex Yar'.split()
+BEGIN = 'Ald Bram Corv Dun Elm Fenn Garr Hol Jor Kel Lor Mar Nor Orv Pell Quen Rav Sel Tor Ulv Ven Wex Yar'.split()
 END = 'by dale erson ford gate holm ick ley more ner ov quist ridge sen stead ton vik wood wyn zar'.split()
 SURNAMES = [a+b for a in BEGIN for b in END]
 

@@ -1,0 +1,351 @@
+"Trees and forests of lesson 06 against scikit-learn; gaps, words and bad input; explanations that add up."
+import pickle, time, warnings
+
+import matplotlib.pyplot as plt, numpy as np, pandas as pd, pytest
+from sklearn import datasets, ensemble, tree
+from sklearn.base import clone
+from sklearn.inspection import partial_dependence, permutation_importance
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.model_selection import RepeatedKFold, cross_val_score, train_test_split
+from sklearn.utils.estimator_checks import check_estimator
+
+from fastlessons import forests
+from fastlessons.data import get_data
+from fastlessons.forests import (ForestClassifier, ForestRegressor, TreeClassifier, TreeRegressor, best_splits, bin_columns, grow, leaves,
+                                 tally, waterfall)
+
+ALL = TreeClassifier, TreeRegressor, ForestClassifier, ForestRegressor
+PAIRS = {TreeClassifier: tree.DecisionTreeClassifier, TreeRegressor: tree.DecisionTreeRegressor,
+         ForestClassifier: ensemble.RandomForestClassifier, ForestRegressor: ensemble.RandomForestRegressor}
+
+def fails(kind, f, *words):
+    "Check that `f` raises `kind` with all `words` in its message."
+    with pytest.raises(kind) as e: f()
+    for w in words: assert w in str(e.value), str(e.value)
+    return str(e.value)
+
+def noise(n=600, p=5, seed=0):
+    "Numbers without ties that 32 bits hold exactly, and an answer."
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, p)).astype(np.float32).astype(float)
+    return x, x[:, 0]*x[:, 1] + x[:, 2] + .3*rng.normal(size=n)
+
+def passengers(source='sample'):
+    "Columns of the passenger list, words and gaps as they are, and who survived."
+    d = pd.read_csv(get_data('titanic', source)/'train.csv')
+    return d[['Pclass', 'Sex', 'Age', 'SibSp', 'Parch', 'Fare', 'Embarked']], d.Survived
+
+def as_numbers(x): return x.assign(**{c: pd.Categorical(x[c]).codes for c in ('Sex', 'Embarked')})
+
+# Splits, against scikit-learn
+
+def assert_same(model, theirs, i=0, j=0):
+    "Walk both trees together; where they ask different questions, both must have gained equally much. Returns nodes walked."
+    n, t = model.nodes_, theirs.tree_
+    leaf = n.col[i] < 0
+    assert leaf == (t.feature[j] < 0) and n.size[i] == t.weighted_n_node_samples[j]
+    if leaf: return 1
+    l, r = t.children_left[j], t.children_right[j]
+    if n.col[i] != t.feature[j] or not np.isclose(n.cut[i], t.threshold[j], atol=1e-6):
+        w = t.weighted_n_node_samples
+        gain = w[j]*t.impurity[j] - w[l]*t.impurity[l] - w[r]*t.impurity[r]
+        scale = 2 if n.value.shape[1] == 1 and hasattr(model, 'classes_') else 1   # Gini is twice the variance of 0 and 1
+        assert np.isclose(gain, scale*n.gain[i], rtol=1e-9), 'not a tie'
+        return 1
+    return 1 + assert_same(model, theirs, n.left[i], l) + assert_same(model, theirs, n.left[i]+1, r)
+
+@pytest.mark.parametrize('kw', [dict(min_samples_leaf=5), dict(max_depth=3), dict(max_depth=8, min_samples_leaf=2), dict()])
+@pytest.mark.parametrize('ours,kind', [(TreeRegressor, 'number'), (TreeClassifier, 'two'), (TreeClassifier, 'four')])
+@pytest.mark.parametrize('seed', range(3))
+def test_splits_equal_scikit_learns(ours, kind, kw, seed):
+    x, y = noise(seed=seed)
+    y = dict(number=y, two=y > 0, four=np.digitize(y, [-1, 0, 1]))[kind]
+    a, b = ours(**kw).fit(x, y), PAIRS[ours](random_state=0, **kw).fit(x, y)
+    assert len(a.nodes_.col) > 10
+    walked = assert_same(a, b)
+    if kind == 'number' and kw.get('min_samples_leaf') == 5: assert walked == len(a.nodes_.col) == b.tree_.node_count   # no ties: all of it
+    if not kw: assert (a.predict(x) == y).all() if kind != 'number' else np.allclose(a.predict(x), y)   # by heart
+
+def test_splits_with_ties_gain_as_much():
+    x, y = datasets.load_digits(return_X_y=True)   # 17 shades: ties everywhere
+    assert assert_same(TreeClassifier(max_depth=5).fit(x, y), tree.DecisionTreeClassifier(max_depth=5, random_state=0).fit(x, y)) >= 3
+
+def test_histogram_and_sorting_agree(monkeypatch):
+    x, y = noise(300, 3)
+    x = x.round(1)   # whole weights and few values, so that sums are exact either way
+    y = (y > 0).astype(float)
+    trees = []
+    for factor in (0, 10**9):
+        def other(node, code, w, s, nodes, real=tally):
+            if factor: return real(node, code, w, s, nodes)
+            order = np.lexsort((code, node))
+            return node[order], code[order], w[order], s[:, order]
+        monkeypatch.setattr(forests, 'tally', other)
+        trees.append(TreeClassifier(bins=255).fit(x, y).nodes_)
+    for a, b in zip(*trees): assert np.array_equal(a, b)
+
+def test_more_than_65536_nodes_in_one_level():
+    n = 140_000
+    rng = np.random.default_rng(0)
+    node, code = rng.permutation(n)//2, rng.integers(0, 9, n).astype(np.uint8)
+    at, k, w, s = tally(node, code, np.ones(n), np.ones((1, n)), n//2)
+    assert (np.diff(at*256 + k) >= 0).all() and w.sum() == n
+
+def test_xor_needs_a_split_that_gains_nothing():
+    x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]*5, float)
+    y = x[:, 0] != x[:, 1]
+    assert TreeClassifier().fit(x, y).score(x, y) == 1
+
+def test_the_scale_of_a_column_does_not_matter():
+    x, y = noise()
+    a, b = (TreeRegressor(min_samples_leaf=5).fit(v, y).predict(v) for v in (x, np.exp(x)*1000))
+    assert np.allclose(a, b)
+
+# Quality, against scikit-learn
+
+def fair(ours, x, y, x_num=None, metric=None, n=100, **kw):
+    "Mean score of both forests over the same splits."
+    cv = RepeatedKFold(n_splits=5, n_repeats=2, random_state=0)
+    def score(f, x): return cross_val_score(f(n_estimators=n, random_state=0, **kw), x, y, cv=cv).mean()
+    return score(ours, x), score(PAIRS[ours], x if x_num is None else x_num)
+
+@pytest.mark.parametrize('name', ['sample', 'real'])
+def test_passengers_within_a_point(name, request):
+    x, y = passengers('sample' if name == 'sample' else request.getfixturevalue('shared')/'data')
+    a, b = fair(ForestClassifier, x, y, as_numbers(x), min_samples_leaf=3)
+    assert a > b - .01 and a > .79, (a, b)
+
+def test_bike_sharing_within_a_hundredth(shared):
+    d = pd.read_csv(shared/'data'/'bike-sharing'/'hour.csv')
+    x, y = d[['season', 'yr', 'mnth', 'hr', 'holiday', 'weekday', 'workingday', 'weathersit', 'temp', 'atemp', 'hum', 'windspeed']], d.cnt
+    xt, xv, yt, yv = train_test_split(x, y, test_size=.2, random_state=0)
+    a, b = (f(n_estimators=30, random_state=0).fit(xt, yt).score(xv, yv) for f in (ForestRegressor, ensemble.RandomForestRegressor))
+    assert a > b - .01 and a > .93, (a, b)
+
+@pytest.mark.parametrize('ours,load', [(ForestClassifier, datasets.load_breast_cancer), (ForestClassifier, datasets.load_digits),
+                                       (ForestRegressor, datasets.load_diabetes)])
+def test_scikit_learns_own_data(ours, load):
+    x, y = load(return_X_y=True)
+    a, b = fair(ours, x, y, n=60)
+    assert a > b - .01, (a, b)
+
+def test_no_slower_than_three_times_scikit_learn():
+    x, y = noise(20_000, 8)
+    def seconds(f):
+        t = time.process_time()
+        f(n_estimators=10, random_state=0).fit(x, y > 0)
+        return time.process_time() - t
+    assert min(seconds(ForestClassifier) for _ in range(2)) < 3*min(seconds(PAIRS[ForestClassifier]) for _ in range(2))
+
+# The rules of scikit-learn
+
+@pytest.mark.parametrize('e', ALL)
+def test_check_estimator(e):
+    results = check_estimator(e(), on_fail=None, on_skip=None)
+    assert {r['status'] for r in results} <= {'passed', 'skipped'}, [r for r in results if r['status'] == 'failed']
+    assert sum(r['status'] == 'passed' for r in results) > 40
+
+@pytest.mark.parametrize('e', ALL)
+def test_pickle_and_clone(e):
+    x, y = passengers()
+    a = e(random_state=3).fit(x, y)
+    assert np.array_equal(pickle.loads(pickle.dumps(a)).predict(x), a.predict(x))
+    assert np.array_equal(clone(a).fit(x, y).predict(x), a.predict(x))
+
+def test_each_row_for_itself():
+    x, y = passengers()
+    f = ForestClassifier(20, random_state=0).fit(x, y)
+    assert np.allclose(f.predict_proba(x), np.concatenate([f.predict_proba(x[i:i+7]) for i in range(0, len(x), 7)]))
+
+def test_trees_grown_together_or_alone(monkeypatch):
+    x, y = noise()
+    a = ForestRegressor(7, min_samples_leaf=40, random_state=0).fit(x, y)
+    monkeypatch.setattr(forests, '_together', lambda trees, n: (slice(i, i+1) for i in range(trees)))
+    b = ForestRegressor(7, min_samples_leaf=40, random_state=0).fit(x, y)   # all columns are tried, so chance only draws the rows
+    assert np.allclose(a.predict(x), b.predict(x))
+
+# Out of bag, importance, contributions
+
+def test_out_of_bag_by_hand():
+    x, y = noise(200)
+    f = ForestRegressor(9, oob_score=True, random_state=5).fit(x, y)
+    rng, votes, seen = np.random.RandomState(5), np.zeros(200), np.zeros(200)
+    for root in f.roots_:
+        out = np.bincount(rng.randint(0, 200, 200), minlength=200) == 0
+        votes += np.where(out, f.nodes_.value[leaves(f.nodes_, [root], x)[0], 0] + y.mean(), 0)
+        seen += out
+    known = seen > 0
+    assert np.allclose(f.oob_prediction_[known], votes[known]/seen[known]) and np.isnan(f.oob_prediction_[~known]).all()
+    assert np.isclose(f.oob_score_, r2_score(y[known], f.oob_prediction_[known]))
+
+def test_out_of_bag_is_near_the_error_on_new_rows():
+    x, y = noise(4000)
+    f = ForestClassifier(60, oob_score=True, random_state=0).fit(x[:2000], y[:2000] > 0)
+    assert f.oob_prediction_.shape == (2000, 2) and abs(f.oob_score_ - f.score(x[2000:], y[2000:] > 0)) < .03
+
+def test_importance_equals_scikit_learns():
+    x, y = noise()
+    for ours, targ in ((TreeRegressor, y), (TreeClassifier, y > 0)):
+        kw = dict(min_samples_leaf=20)
+        a, b = ours(**kw).fit(x, targ), PAIRS[ours](random_state=0, **kw).fit(x, targ)
+        assert np.allclose(a.feature_importances_, b.feature_importances_, atol=.01)   # a tie may go to another column
+    a, b = (f(50, random_state=0).fit(x, y).feature_importances_ for f in (ForestRegressor, ensemble.RandomForestRegressor))
+    assert np.allclose(a, b, atol=.03)
+
+def test_scikit_learns_inspection_takes_them():
+    x, y = passengers()
+    f = ForestClassifier(20, random_state=0).fit(x, y)
+    p = permutation_importance(f, x, y, n_repeats=3, random_state=0)
+    assert p.importances_mean.argmax() == 1   # Sex
+    d = partial_dependence(f, x, ['Fare'], grid_resolution=5)
+    assert d['average'].shape == (1, 5) and np.isfinite(d['average']).all()
+
+@pytest.mark.parametrize('e', ALL)
+def test_contributions_add_up(e):
+    x, y = passengers()
+    f = e(random_state=0).fit(x, y)
+    start, parts = f.contributions(x)
+    assert parts.shape == x.shape
+    assert np.allclose(start + parts.sum(1), f.predict_proba(x)[:, 1] if hasattr(f, 'classes_') else f.predict(x))
+
+def test_contributions_of_three_classes():
+    x, y = datasets.load_iris(return_X_y=True)
+    f = ForestClassifier(10, random_state=0).fit(x, y)
+    start, parts = f.contributions(x)
+    assert parts.shape == (150, 4, 3) and np.allclose(start + parts.sum(1), f.predict_proba(x)) and np.allclose(parts.sum(2), 0)
+
+def test_drawing():
+    x, y = passengers()
+    for e in ALL:
+        ax = e(max_depth=3, random_state=0).fit(x, y).draw()
+        texts = [t.get_text() for t in ax.texts]
+        assert 3 <= len(texts) <= 15 and all('rows' in t for t in texts)
+        plt.close('all')
+    assert TreeClassifier(max_depth=1).fit(x, y).draw().texts[0].get_text().startswith('Sex is female?\n900 rows: 0 6')
+    gap = TreeClassifier(max_depth=1).fit(pd.DataFrame(dict(a=[1, 2, None, None]*5)), [0, 0, 1, 1]*5)
+    assert gap.question(0) == 'a is missing?' and gap.question(1) == ''
+
+# Gaps and words
+
+def test_a_gap_is_a_value():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(400, 2))
+    x[rng.random(400) < .3, 0] = np.nan
+    f = TreeClassifier().fit(x, np.isnan(x[:, 0]))
+    assert f.score(x, np.isnan(x[:, 0])) == 1 and len(f.nodes_.col) == 3
+    assert f.predict([[np.nan, 0]])[0] and not f.predict([[-1e300, 0]])[0]
+
+def test_gaps_that_training_did_not_have_go_left():
+    f = TreeRegressor().fit([[1.], [2], [3], [4]], [1, 1, 5, 5])
+    assert f.predict([[np.nan]]) == 1
+
+@pytest.mark.parametrize('dtype', ['object', 'str', 'category'])
+def test_words(dtype):
+    x = pd.DataFrame(dict(a=pd.Series(['x', 'y', 'z', None]*20, dtype=dtype)))
+    y = [1., 2, 1, 7]*20
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        f = TreeRegressor().fit(x, y)
+        assert np.allclose(f.predict(x), y)
+        new = pd.DataFrame(dict(a=['never seen', 'y', None]))
+        assert np.allclose(f.predict(new), [7, 2, 7])   # unknown is missing
+
+def test_categories_of_numbers_and_nullable_columns():
+    x = pd.DataFrame(dict(a=pd.Categorical([3, 1, 2]*9), b=pd.array([1, None, 3]*9, dtype='Int64'), c=[True, False, False]*9,
+                          d=pd.Series([1, 2.5, None]*9, dtype=object)))
+    y = [0, 1, 2]*9
+    f = TreeClassifier().fit(x, y)
+    assert f.score(x, y) == 1 and f.score(x.astype({'a': int}), y) == 1
+
+def test_an_index_of_any_kind():
+    x, y = passengers()
+    a = ForestClassifier(10, random_state=0).fit(x, y).predict_proba(x)
+    for index in (range(5, 5+len(x)), [0]*len(x), [f'p{i}' for i in range(len(x))][::-1]):
+        x2, y2 = x.set_axis(index), y.set_axis(index)
+        assert np.array_equal(ForestClassifier(10, random_state=0).fit(x2, y2).predict_proba(x2), a)
+
+def test_columns_that_say_nothing():
+    x, y = noise(200, 3)
+    for column in (np.nan, 7.): x = np.c_[x, np.full(200, column)]
+    for e in (TreeRegressor, ForestRegressor):
+        f = e(random_state=0).fit(x, y)
+        assert (f.feature_importances_[3:] == 0).all() and f.score(x, y) > .8
+    f = TreeRegressor().fit(x[:, 3:], y)   # nothing to ask: the mean for all
+    assert len(f.nodes_.col) == 1 and np.allclose(f.predict(x[:, 3:]), y.mean()) and (f.feature_importances_ == 0).all()
+    assert np.allclose(TreeRegressor().fit(x, np.full(200, 3.3)).predict(x), 3.3)
+
+def test_one_row_and_one_column():
+    assert TreeRegressor().fit([[1.]], [5.]).predict([[9.]]) == 5
+
+def test_values_side_by_side():
+    x = np.array([[1.], [np.nextafter(1, 2)]])
+    assert bin_columns(x).codes.tolist() == [[1, 2]]
+    assert np.isfinite(TreeRegressor().fit(x, [0, 1]).predict(x)).all()
+
+# Bad input
+
+X, Y = pd.DataFrame(dict(age=[22., 30, 4, 51], sex=['f', 'm', 'm', 'f'])), [0, 1, 1, 0]
+
+@pytest.mark.parametrize('new,kind,words', [
+    (X[['sex']], ValueError, ['feature names', 'missing', 'age']),
+    (X.rename(columns=dict(age='Age')), ValueError, ['Age', 'age']),
+    (X[['sex', 'age']], ValueError, ['same order']),
+    (X.assign(more='a'), ValueError, ['unseen', 'more']),
+    (X.assign(age='old'), TypeError, ["'age' held numbers in training, now it holds 'old'"]),
+    (X.assign(sex=1.5), TypeError, ["'sex' held words in training (f, m)", '1.5']),
+    (X.assign(age=np.inf), ValueError, ['infinity']),
+    (X[:0], ValueError, ['0 sample(s)']),
+    (X.to_numpy()[:, :1], ValueError, ['expecting 2 features'])])
+@pytest.mark.filterwarnings('ignore:X does not have valid feature names')
+def test_wrong_tables_at_prediction(new, kind, words):
+    f = ForestClassifier(5, random_state=0).fit(X, Y)
+    for ask in (f.predict, f.predict_proba, f.contributions): fails(kind, lambda: ask(new), *words)
+
+@pytest.mark.parametrize('x,y,kind,words', [
+    (X[:0], [], ValueError, ['0 sample(s)']),
+    (X[[]], Y, ValueError, ['no columns']),
+    (X, Y[:3], ValueError, ['inconsistent numbers of samples']),
+    (X, [1]*4, ValueError, ['only one class', 'two or more']),
+    (X, [0, 1, np.nan, 1], ValueError, ['NaN']),
+    (X, [.1, .2, .3, .4], ValueError, ['continuous']),
+    (X.assign(age=['22', '30', '4', '51']), Y, TypeError, ["'age'", 'numbers written as text', 'pd.to_numeric']),
+    (X.assign(born=pd.Timestamp('1900-01-01')), Y, TypeError, ["'born'", 'dates', 'x.dt.month']),
+    (X.assign(age=[1, np.inf, 2, 3]), Y, ValueError, ['infinity']),
+    (X.set_axis(['a', 'a'], axis=1), Y, ValueError, ['one name']),
+    (X.to_numpy(), Y, ValueError, ['could not convert string to float'])])
+def test_wrong_tables_in_training(x, y, kind, words): fails(kind, lambda: ForestClassifier(5).fit(x, y), *words)
+
+def test_words_as_answers_of_a_regression(): fails(ValueError, lambda: TreeRegressor().fit(X, ['a', 'b', 'a', 'b']), "y holds", "'a'", 'TreeClassifier')
+
+@pytest.mark.parametrize('kw,words', [
+    (dict(n_estimators=0), ['n_estimators is 0', 'whole number']), (dict(n_estimators=2.5), ['n_estimators is 2.5']),
+    (dict(max_depth=0), ['max_depth is 0']), (dict(min_samples_leaf=0), ['min_samples_leaf is 0']),
+    (dict(max_features=3), ['max_features is 3', 'from 1 to 2']), (dict(max_features=0.), ['max_features is 0.0']),
+    (dict(max_features='all'), ["max_features is 'all'"]), (dict(bins=1), ['bins is 1']), (dict(bins=10**6), ['bins is 1000000'])])
+def test_impossible_settings(kw, words): fails(ValueError, lambda: ForestClassifier(**kw).fit(X, Y), *words)
+
+def test_waterfall():
+    assert len(waterfall(0, np.arange(12), range(12)).patches) == 9
+    fails(ValueError, lambda: waterfall(0, [1, 2], ['a']), '2 parts and 1 names')
+    plt.close('all')
+
+# The passenger sample
+
+def test_the_sample_is_like_the_real_list(shared):
+    a, b = (pd.read_csv(get_data('titanic', s)/'train.csv') for s in ('sample', shared/'data'))
+    assert list(a.columns) == list(b.columns)
+    for c in a: assert pd.api.types.is_numeric_dtype(a[c]) == pd.api.types.is_numeric_dtype(b[c]), c
+    assert (a.isna().mean() - b.isna().mean()).abs().max() < .03
+    assert ((a.isna().any()) == b.isna().any()).all()
+    assert abs(a.Survived.mean() - b.Survived.mean()) < .05 and abs(a.Age.mean() - b.Age.mean()) < 4
+    assert not set(a.Name) & set(b.Name) and not set(a.Name.str.split(',').str[0]) & set(b.Name.str.split(',').str[0])
+    titles = a.Name.str.extract(r', ([^.]*)\.')[0]
+    assert set(titles.value_counts().index[:4]) == {'Mr', 'Mrs', 'Miss', 'Master'} and titles.notna().all()
+
+def test_no_model_beats_the_truth():
+    truth = pd.read_csv(get_data('titanic', 'sample')/'truth.csv')
+    x, y = passengers()
+    assert truth.Probability.between(0, 1).all() and len(truth) == len(y)
+    best = accuracy_score(y, truth.Probability > .5)
+    f = ForestClassifier(100, min_samples_leaf=3, oob_score=True, random_state=0).fit(x, y)
+    assert best - .06 < f.oob_score_ < best + .005
