@@ -5,13 +5,14 @@
 1. Passengers: random fifths held out. With so few people a split says little, so the mean over all splits is given,
    with a 95% interval for the number of different people that were judged.
 2. Rented bikes by the hour, on the real data: the last 21 days are held out, everything before is there to learn from.
-Seconds are of training alone, as the median; fastai without its progress bar. Nothing else should run on the machine."""
+'five' is an ensemble of five of ours. Seconds are of training alone, as the median; fastai without its progress bar.
+Nothing else should run on the machine."""
 import argparse, time
 from statistics import mean, median
 
 import numpy as np, pandas as pd
-from fastai.tabular.all import (Categorify, CategoryBlock, FillMissing, Normalize, RegressionBlock, TabularPandas, range_of, set_seed,
-                                tabular_learner)
+from fastai.tabular.all import Categorify, CategoryBlock, FillMissing, Normalize, RegressionBlock, TabularPandas
+from fastai.tabular.all import range_of, set_seed, tabular_learner
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import r2_score
 
@@ -21,23 +22,21 @@ from fastlessons.tabular import TableModel, TabularPrep
 class Task:
     "What to predict from which columns, and for how long to train."
     def __init__(self, target, cats, conts, log, epochs, bs, kind):
-        self.target, self.cats, self.conts, self.log, self.epochs, self.bs, self.kind = target, cats, conts, log, epochs, bs, kind
+        self.target, self.cats, self.conts, self.log, self.kind = target, cats, conts, log, kind
+        self.epochs, self.bs = epochs, bs
 
     def score(self, df, preds):
         return (preds == df[self.target]).mean() if self.kind == 'class' else r2_score(df[self.target], preds)
 
-    def ours(self, train, valid, seed):
-        m = TableModel(self.target, self.cats, self.conts, self.log, self.kind, seed=seed)
-        start = time.perf_counter()
-        m.fit(train, epochs=self.epochs, bs=self.bs, show=False)
-        return m.predict(valid), time.perf_counter()-start
-
-    def five(self, train, valid, seed):
-        nets, start = [TableModel(self.target, self.cats, self.conts, self.log, self.kind, seed=5*seed+i) for i in range(5)], time.perf_counter()
+    def ours(self, train, valid, seed, n=1):
+        args, start = (self.target, self.cats, self.conts, self.log, self.kind), time.perf_counter()
+        nets = [TableModel(*args, seed=n*seed+i) for i in range(n)]
         for m in nets: m.fit(train, epochs=self.epochs, bs=self.bs, show=False)
         took = time.perf_counter()-start
-        if self.kind == 'number': return sum(m.predict(valid) for m in nets)/5, took
+        if self.kind == 'number': return sum(m.predict(valid) for m in nets)/n, took
         return sum(m.probs(valid) for m in nets).idxmax(axis=1), took
+
+    def five(self, train, valid, seed): return self.ours(train, valid, seed, 5)
 
     def fastai(self, train, valid, seed):
         set_seed(seed)
@@ -46,7 +45,8 @@ class Task:
         number = self.kind == 'number'
         block = RegressionBlock() if number else CategoryBlock()
         splits, start = (list(range_of(train)), list(range(len(train), len(both)))), time.perf_counter()
-        table = TabularPandas(both, [Categorify, FillMissing, Normalize], self.cats[:], self.conts[:], self.target, block, splits=splits)
+        procs, cats = [Categorify, FillMissing, Normalize], self.cats[:]   # a copy: fastai adds to it
+        table = TabularPandas(both, procs, cats, self.conts[:], self.target, block, splits=splits)
         learn = tabular_learner(table.dataloaders(bs=self.bs), layers=[200, 100])
         with learn.no_bar(), learn.no_logging():
             learn.fit_one_cycle(self.epochs, 1e-2)
@@ -56,8 +56,9 @@ class Task:
 
     def linear(self, train, valid, seed):
         prep = TabularPrep(train, conts=self.conts, log=[c for c in self.log if c != self.target])
-        words = pd.get_dummies(train[self.cats].astype(str)).columns
-        def numbers(df): return np.hstack([prep(df), pd.get_dummies(df[self.cats].astype(str)).reindex(columns=words, fill_value=0)])
+        def dummies(df): return pd.get_dummies(df[self.cats].astype(str))
+        words = dummies(train).columns
+        def numbers(df): return np.hstack([prep(df), dummies(df).reindex(columns=words, fill_value=0)])
         y, start, log = train[self.target], time.perf_counter(), self.target in self.log
         model = LogisticRegression(max_iter=3000) if self.kind == 'class' else Ridge()
         preds = model.fit(numbers(train), np.log1p(y) if log else y).predict(numbers(valid))
@@ -85,7 +86,8 @@ def bike(source, seeds=3):
     print(f"learned from {train['dteday'].min()} to {train['dteday'].max()}, tested on {valid['dteday'].min()} to "
           f"{valid['dteday'].max()}: {len(train)} and {len(valid)} hours")
     cats = ['season', 'yr', 'mnth', 'hr', 'holiday', 'weekday', 'workingday', 'weathersit']
-    for name, log in (('linear', ['cnt']), ('linear', []), ('ours', ['cnt']), ('ours', []), ('five', []), ('fastai', [])):
+    for name in ('linear', 'linear log', 'ours', 'ours log', 'five log', 'fastai log'):
+        name, log = name.split()[0], ['cnt'] if 'log' in name else []
         task = Task('cnt', cats, ['temp', 'atemp', 'hum', 'windspeed'], log, 10, 256, 'number')
         runs = [getattr(task, name)(train, valid, s) for s in range(1 if name in ('linear', 'five') else seeds)]
         print(f"{name:8} {'log' if log else '':4} R2", *(f'{task.score(valid, p):.3f}' for p, _ in runs),
