@@ -195,6 +195,43 @@ def _(prepare):
         near = len(got) == len(expected) and all(abs(g-e) < 2e-3 for g, e in zip(got, expected))
         yield f'prepare({train}, {rows}) is {expected}: {why}; yours gave {got}', near
 
+# %% ../nbs/91_check.ipynb #7f626ff2
+@cases('06.1')
+def _(gini):
+    for counts, expected, why in (([4, 0], 0, 'a pure group'), ([2, 2], .5, 'half and half'),
+                                  ([3, 1], .375, '1 - (3/4)**2 - (1/4)**2'), ([1, 1, 1, 1], .75, 'four classes'),
+                                  ([0, 7, 0], 0, 'pure again'), ([0, 0], 0, 'an empty group')):
+        got = gini(counts)
+        yield f'gini({counts}) is {expected}: {why}; yours gave {got!r}', abs(got-expected) < 1e-9
+
+# %% ../nbs/91_check.ipynb #a9739af3
+@cases('06.2')
+def _(best_split):
+    for x, y, expected, why in (
+            ([1, 2, 3, 4], [0, 0, 1, 1], 2.5, 'both halves are pure, and 2.5 is the middle of 2 and 3'),
+            ([4, 1, 3, 2], [1, 0, 1, 0], 2.5, 'the same rows in another order'),
+            ([1, 2, 10], [0, 1, 1], 1.5, 'the middle of the two neighbours'),
+            ([5, 5, 5], [0, 1, 0], None, 'one value alone cannot be split'),
+            ([1, 1, 2, 2], [0, 1, 1, 1], 1.5, 'equal values stay together'),
+            ([1, 2, 3, 4, 5, 6], [1, 0, 0, 0, 0, 0], 1.5, 'sizes count: a small pure group and a large pure group'),
+            ([1, 2, 3, 4, 5, 6, 7, 8], [1, 0, 1, 0, 0, 0, 0, 0], 3.5, 'size times variance is 0.667, at 1.5 0.857'),
+            ([1, 2, 3, 4], [0, 1, 1, 0], 1.5, '1.5 and 3.5 are equally good: the lowest')):
+        got = best_split(x, y)
+        right = got is None if expected is None else got is not None and abs(got-expected) < 1e-9
+        yield f'best_split({x}, {y}) is {expected}: {why}; yours gave {got!r}', right
+
+# %% ../nbs/91_check.ipynb #7e95c77a
+@cases('06.3')
+def _(explain):
+    for path, leaf, expected, why in (
+            ([('Sex', .4)], .7, dict(Sex=.3), 'one question, from 0.4 to 0.7'),
+            ([('Sex', .4), ('Age', .2)], .5, dict(Sex=-.2, Age=.3), 'Sex leads from 0.4 to 0.2, Age from there to 0.5'),
+            ([('Age', .4), ('Sex', .3), ('Age', .8)], .9, dict(Age=0., Sex=.5), 'Age is asked twice: -0.1 and +0.1'),
+            ([], .4, {}, 'a tree of one leaf')):
+        got = explain(path, leaf)
+        right = set(got) == set(expected) and all(abs(got[c]-expected[c]) < 1e-9 for c in expected)
+        yield f'explain({path}, {leaf}) is {expected}: {why}; yours gave {got!r}', right
+
 # %% ../nbs/91_check.ipynb #257f8342
 @cases('08.1')
 def _(my_out_size):

@@ -197,13 +197,15 @@ class _Trees(BaseEstimator):
 @patch
 def _read(self:_Trees, X, y='no_validation', fit=False):
     "Check a table and turn it into numbers (n,p); to `fit`, learn its columns, and check `y` too."
-    if fit: self.categories_ = {}
+    known = {} if fit else self.categories_
     if isinstance(X, pd.DataFrame):
-        if fit: self.categories_ = _categories(X)
+        if fit: known = _categories(X)
         validate_data(self, X, reset=fit, skip_check_array=True)   # the names of the columns
-        X = _numbers(X, self.categories_)
+        X = _numbers(X, known)
     kw = dict(y_numeric=isinstance(self, RegressorMixin)) if fit else {}
-    return validate_data(self, X, y, reset=fit, dtype=float, ensure_all_finite='allow-nan', **kw)
+    out = validate_data(self, X, y, reset=fit, dtype=float, ensure_all_finite='allow-nan', **kw)
+    if fit: self.categories_ = known   # not before all is well
+    return out
 
 @patch
 def _settings(self:_Trees, p):
