@@ -21,15 +21,15 @@ from fastlessons.tabular import TableModel, TabularPrep
 
 class Task:
     "What to predict from which columns, and for how long to train."
-    def __init__(self, target, cats, conts, log, epochs, bs, kind):
+    def __init__(self, target, cats, conts, log, bs, kind, layers, epochs=10):
         self.target, self.cats, self.conts, self.log, self.kind = target, cats, conts, log, kind
-        self.epochs, self.bs = epochs, bs
+        self.epochs, self.bs, self.layers = epochs, bs, layers
 
     def score(self, df, preds):
         return (preds == df[self.target]).mean() if self.kind == 'class' else r2_score(df[self.target], preds)
 
     def ours(self, train, valid, seed, n=1):
-        args, start = (self.target, self.cats, self.conts, self.log, self.kind), time.perf_counter()
+        args, start = (self.target, self.cats, self.conts, self.log, self.kind, self.layers), time.perf_counter()
         nets = [TableModel(*args, seed=n*seed+i) for i in range(n)]
         for m in nets: m.fit(train, epochs=self.epochs, bs=self.bs, show=False)
         took = time.perf_counter()-start
@@ -47,7 +47,7 @@ class Task:
         splits, start = (list(range_of(train)), list(range(len(train), len(both)))), time.perf_counter()
         procs, cats = [Categorify, FillMissing, Normalize], self.cats[:]   # a copy: fastai adds to it
         table = TabularPandas(both, procs, cats, self.conts[:], self.target, block, splits=splits)
-        learn = tabular_learner(table.dataloaders(bs=self.bs), layers=[200, 100])
+        learn = tabular_learner(table.dataloaders(bs=self.bs), layers=self.layers)
         with learn.no_bar(), learn.no_logging():
             learn.fit_one_cycle(self.epochs, 1e-2)
             took, preds = time.perf_counter()-start, learn.get_preds()[0]
@@ -66,7 +66,8 @@ class Task:
 
 def titanic(source, splits):
     df = pd.read_csv(get_data('titanic', source)/'train.csv')
-    task = Task('Survived', ['Pclass', 'Sex', 'Embarked'], ['Age', 'SibSp', 'Parch', 'Fare'], ['Fare'], 10, 64, 'class')
+    cats, conts = ['Pclass', 'Sex', 'Embarked'], ['Age', 'SibSp', 'Parch', 'Fare']
+    task = Task('Survived', cats, conts, ['Fare'], 64, 'class', [50, 20])
     n, parts = len(df)//5, [np.random.default_rng(s).permutation(len(df)) for s in range(splits)]
     people = len(set(np.concatenate([p[:n] for p in parts])))
     for name in ('linear', 'ours', 'five', 'fastai'):
@@ -88,7 +89,7 @@ def bike(source, seeds=3):
     cats = ['season', 'yr', 'mnth', 'hr', 'holiday', 'weekday', 'workingday', 'weathersit']
     for name in ('linear', 'linear log', 'ours', 'ours log', 'five log', 'fastai log'):
         name, log = name.split()[0], ['cnt'] if 'log' in name else []
-        task = Task('cnt', cats, ['temp', 'atemp', 'hum', 'windspeed'], log, 10, 256, 'number')
+        task = Task('cnt', cats, ['temp', 'atemp', 'hum', 'windspeed'], log, 256, 'number', [200, 100])
         runs = [getattr(task, name)(train, valid, s) for s in range(1 if name in ('linear', 'five') else seeds)]
         print(f"{name:8} {'log' if log else '':4} R2", *(f'{task.score(valid, p):.3f}' for p, _ in runs),
               f'{median(t for _, t in runs):8.1f} s', flush=True)

@@ -41,8 +41,8 @@ def fastai_table(train, valid, cats, conts, target):
     splits = list(range_of(train)), list(range(len(train), len(both)))
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')   # fastai's own, about pandas
-        procs = [Categorify, FillMissing, Normalize]
-        return TabularPandas(both, procs, cats[:], conts[:], target, CategoryBlock(), splits=splits)   # it changes lists
+        procs = [Categorify, FillMissing, Normalize]   # it adds to the lists that it is given
+        return TabularPandas(both, procs, cats[:], conts[:], target, CategoryBlock(), splits=splits)
 
 def test_numbers_equal_fastais():
     "Fills, scales and marks of gaps, of the training rows and of others."
@@ -168,7 +168,8 @@ def test_large_numbers_that_lie_close_together():
 # Columns of categories
 
 @pytest.mark.parametrize('train,later', [
-    ([1, 2], [1., 2.]), ([1., 2.], [1, 2]), ([1, 2], ['1', '2']), ([True, False], [True, False]), ([.5, 1.5], [.5, 1.5]),
+    ([1, 2], [1., 2.]), ([1., 2.], [1, 2]), ([1, 2], ['1', '2']), ([True, False], [True, False]),
+    ([.5, 1.5], [.5, 1.5]),
     (['a', 'b'], pd.Categorical(['a', 'b'])), ([1, 2], pd.array([1, 2], 'Int64'))])
 def test_the_same_category_in_other_clothes(train, later):
     prep = TabularPrep(table(word=list(train)*30), cats=['word'])
@@ -243,8 +244,9 @@ def test_classes_of_all_kinds(col, classes):
     assert m.answers.kind == 'class' and m.answers.classes == classes and list(m.probs(df).columns) == classes
     assert set(m.predict(df)) <= set(classes) and m.score(df) == (m.predict(df) == df['yes']).mean()
 
-@pytest.mark.parametrize('col,kind', [(np.linspace(0, 1, 60), 'number'), (range(60), 'number'), ([.5, 1.5]*30, 'number'),
-                                      ([0, 5]*30, 'class'), (pd.array([1, 2]*30, 'Int64'), 'class')])
+@pytest.mark.parametrize('col,kind', [(np.linspace(0, 1, 60), 'number'), (range(60), 'number'),
+                                      ([.5, 1.5]*30, 'number'), ([0, 5]*30, 'class'),
+                                      (pd.array([1, 2]*30, 'Int64'), 'class')])
 def test_kind_of_answers(col, kind): assert Answers(table(yes=col), 'yes').kind == kind
 
 def test_numbers_come_back_in_their_own_unit():
