@@ -110,7 +110,7 @@ class TabularPrep:
         fill = float(np.median(x[~gaps]))
         x = np.where(gaps, fill, x)
         if log: x = _logs(df, c, x)
-        same = x.max() == x.min()
+        same = x.max() - x.min() <= 1e-12*np.abs(x).max()   # as good as constant
         return dict(fill=fill, gaps=bool(gaps.any()), log=log, mean=float(x.mean()), std=0. if same else float(x.std()))
 
     @property

@@ -153,6 +153,7 @@ def test_a_constant_column_says_nothing():
     prep = TabularPrep(table(a=3., b=[4, NAN]*30), conts=['a', 'b'])
     x = prep(table(a=1e9, b=-7.))
     assert (x[:, :2] == 0).all() and prep.names == ['a', 'b', 'b missing']
+    assert (TabularPrep(table(a=[.1+.2, .3]*30), conts=['a'])(table(a=5)) == 0).all()   # but for rounding
 
 def test_log():
     prep = TabularPrep(table(), conts=['a', 'b'], log=['b'])
