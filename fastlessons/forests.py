@@ -65,36 +65,42 @@ def best_splits(
     m,           # columns to try for each node
     least,       # weight that must remain on each side
     rng,         # numpy RandomState
-):               # Returns for each node: score (-inf: no split), column, bin (up to it goes left), threshold
+):               # Returns for each node: score (-inf: no split), column, bin (up to it goes left), threshold, and
+                 # whether missing values go right
     "Find the split of each node after which the answers on both sides are most alike."
     (p, n), N = binned.codes.shape, len(W)
     flat = binned.codes.ravel()
     tries = rng.random_sample((N, p)).argsort(1) if m < p else np.tile(np.arange(p), (N, 1))
-    best, col, code, cut = np.full(N, -np.inf), *np.zeros((2, N), int), np.zeros(N)
+    best, col, code, cut, gap = np.full(N, -np.inf), *np.zeros((2, N), int), np.zeros(N), np.zeros(N, bool)
     for j, c in enumerate(tries.T):
         if j >= m:   # only nodes without a split go on
             more = np.isneginf(best)[node]
             if not more.any(): break
             node, row, w, s = node[more], row[more], w[more], s[:, more]
-        at, k, lw, ls = tally(node, flat.take(c[node]*n + row), w, s, N)
+        at, k, cw, cs = tally(node, flat.take(c[node]*n + row), w, s, N)
         first = np.flatnonzero(np.r_[True, at[1:] != at[:-1]])   # where a node's entries begin
         def per_node(a): return np.repeat(a, np.diff(np.r_[first, len(at)]), -1)
         def running(a): return (t := a.cumsum(-1)) - per_node(t[..., first] - a[..., first])
-        lw, ls = running(lw), running(ls)
-        rw, rs = W[at] - lw, S[:, at] - ls
-        ok = (lw >= least) & (rw >= least) & np.r_[k[1:] != k[:-1], False]   # not inside a bin
-        with np.errstate(divide='ignore', invalid='ignore'):
-            score = np.where(ok, (ls**2).sum(0)/lw + (rs**2).sum(0)/rw, -np.inf)
-        top = np.flatnonzero(score == per_node(np.maximum.reduceat(score, first)))
-        top = top[np.r_[True, at[top[1:]] != at[top[:-1]]]]   # the first, where several are best
-        top = top[score[top] > best[at[top]]]
-        i = at[top]
-        best[i], col[i], code[i] = score[top], c[i], k[top]
-        cut[i] = (binned.hi[c[i], k[top]] + binned.lo[c[i], k[top+1]])/2
-    return best, col, code, cut
+        lw, ls, missing = running(cw), running(cs), k == 0
+        for right in (False, True) if missing.any() else (False,):
+            if right:   # what is missing goes to the other side
+                lw = lw - per_node(np.add.reduceat(cw*missing, first))
+                ls = ls - per_node(np.add.reduceat(cs*missing, first, -1))
+            rw, rs = W[at] - lw, S[:, at] - ls
+            ok = (lw >= least) & (rw >= least) & np.r_[k[1:] != k[:-1], False]   # not inside a bin
+            with np.errstate(divide='ignore', invalid='ignore'):
+                score = np.where(ok, (ls**2).sum(0)/lw + (rs**2).sum(0)/rw, -np.inf)
+            top = np.flatnonzero(score == per_node(np.maximum.reduceat(score, first)))
+            top = top[np.r_[True, at[top[1:]] != at[top[:-1]]]]   # the first, where several are best
+            top = top[score[top] > best[at[top]]]
+            i = at[top]
+            best[i], col[i], code[i], gap[i] = score[top], c[i], k[top], right
+            cut[i] = (binned.hi[c[i], k[top]] + binned.lo[c[i], k[top+1]])/2
+    return best, col, code, cut, gap
 
 # %% ../nbs/86_forests.ipynb #7b9c3e8e
-Nodes = namedtuple('Nodes', 'col cut left value size gain')   # (nodes,) each, value (nodes,k); col is -1 in a leaf
+# (nodes,) each, value (nodes,k); col is -1 in a leaf; gap: missing values go right
+Nodes = namedtuple('Nodes', 'col cut gap left value size gain')
 
 def grow(
     binned,         # columns, from `bin_columns`
@@ -115,21 +121,22 @@ def grow(
         squares = np.bincount(node, (s*y[:, row]).sum(0), N)
         unlike = squares - (S**2).sum(0)/W > 1e-10*squares   # else the answers are alike, but for rounding
         ask = unlike & (W >= 2*least) & (depth < max_depth)
-        split, col, cut, gain = np.zeros(N, bool), np.full(N, -1), np.zeros(N), np.zeros(N)
+        split, gap, col, cut, gain = *np.zeros((2, N), bool), np.full(N, -1), *np.zeros((2, N))
         if ask.any():
             keep = ask[node]
             node, row, w, s = (ask.cumsum()-1)[node[keep]], row[keep], w[keep], s[:, keep]
-            score, c, code, t = best_splits(binned, node, row, w, s, W[ask], S[:, ask], m, least, rng)
+            score, c, code, t, g = best_splits(binned, node, row, w, s, W[ask], S[:, ask], m, least, rng)
             good = score > -np.inf
             split[ask] = good
-            col[split], cut[split] = c[good], t[good]
+            col[split], cut[split], gap[split] = c[good], t[good], g[good]
             gain[split] = score[good] - (S[:, split]**2).sum(0)/W[split]
             keep = good[node]
             node, row, w = node[keep], row[keep], w[keep]
-            right = flat.take(c[node]*n + row) > code[node]
+            its = flat.take(c[node]*n + row)
+            right = (its > code[node]) | (its == 0) & g[node]
             node = 2*(good.cumsum()-1)[node] + right
         left = np.where(split, base + N + 2*(split.cumsum()-1), 0)
-        levels.append(Nodes(col, cut, left, (S/W).T, W, gain))
+        levels.append(Nodes(col, cut, gap, left, (S/W).T, W, gain))
         base, N = base + N, int(2*split.sum())
         if not N: return Nodes(*map(np.concatenate, zip(*levels)))
 
@@ -146,7 +153,8 @@ def leaves(
     go = np.flatnonzero(nodes.left[at])
     while len(go):
         here, row = at[go], go % n
-        there = nodes.left[here] + (flat.take(row*p + nodes.col[here]) > nodes.cut[here])
+        x = flat.take(row*p + nodes.col[here])
+        there = nodes.left[here] + ((x > nodes.cut[here]) | np.isnan(x) & nodes.gap[here])
         if step: step(row, here, there)
         at[go] = there
         go = go[nodes.left[there] > 0]
@@ -325,7 +333,7 @@ class _Forest(_Trees):
     def __init__(self,
         n_estimators=100,      # number of trees
         max_depth=None,        # questions on the way to a leaf at most; None: no limit
-        min_samples_leaf=1,    # rows that a leaf has at least
+        min_samples_leaf=1,    # rows that a leaf has at least; one that was drawn twice counts twice
         max_features='auto',   # columns to try for each node; 'auto': the root of their number for classes, else all
         bins=255,              # bins a column
         bootstrap=True,        # each tree draws its rows; False: it takes all
@@ -381,7 +389,7 @@ def question(self:_Trees,
     "Put the question of a node into words; yes goes left."
     j, cut = self.nodes_.col[i], self.nodes_.cut[i]
     if j < 0: return ''
-    name, gap = self._names()[j], ' or missing' if self.gaps_[j] else ''
+    name, gap = self._names()[j], ' or missing' if self.gaps_[j] and not self.nodes_.gap[i] else ''
     if cut == -np.inf: return f'{name} is missing?'
     if (words := self.categories_.get(name)) is None: return f'{name} up to {cut:.4g}{gap}?'
     return f'{name} is {", ".join(map(str, words[:int(cut)+1]))}{gap}?'
@@ -429,6 +437,8 @@ def waterfall(
     ax.barh(texts, steps, left=begin[:-1], color=colours)
     ax.axvline(start, color='tab:gray', ls='--', lw=1)
     ax.axvline(begin[-1], color='black', lw=1)
+    ax.use_sticky_edges = False   # a little room on both sides
+    ax.autoscale_view()
     ax.invert_yaxis()
     ax.set(title=f'from {start:.3g} (dashed) to {begin[-1]:.3g}', xlabel='prediction')
     return ax

@@ -112,8 +112,8 @@ def fair(ours, x, y, x_num=None, metric=None, n=100, **kw):
 @pytest.mark.parametrize('name', ['sample', 'real'])
 def test_passengers_within_a_point(name, request):
     x, y = passengers('sample' if name == 'sample' else request.getfixturevalue('shared')/'data')
-    a, b = fair(ForestClassifier, x, y, as_numbers(x), min_samples_leaf=3)
-    assert a > b - .01 and a > .79, (a, b)
+    a, b = fair(ForestClassifier, x, y, as_numbers(x), n=60)
+    assert a > b - .01 and a > .78, (a, b)
 
 def test_bike_sharing_within_a_hundredth(shared):
     d = pd.read_csv(shared/'data'/'bike-sharing'/'hour.csv')
