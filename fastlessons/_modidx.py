@@ -461,6 +461,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'fastlessons.tabular._keys': ('tabular.html#_keys', 'fastlessons/tabular.py'),
                                      'fastlessons.tabular._kind': ('tabular.html#_kind', 'fastlessons/tabular.py'),
                                      'fastlessons.tabular._logs': ('tabular.html#_logs', 'fastlessons/tabular.py'),
+                                     'fastlessons.tabular._plain': ('tabular.html#_plain', 'fastlessons/tabular.py'),
                                      'fastlessons.tabular._read_table': ('tabular.html#_read_table', 'fastlessons/tabular.py'),
                                      'fastlessons.tabular._refuse': ('tabular.html#_refuse', 'fastlessons/tabular.py'),
                                      'fastlessons.tabular._vocab': ('tabular.html#_vocab', 'fastlessons/tabular.py'),
