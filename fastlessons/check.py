@@ -41,10 +41,10 @@ def run_cases(
     "Run the cases of exercise `number` on `answer`."
     if answer is None or answer is ... or _not_begun(answer):
         return None, 'Not yet: put your answer in place of the dots.'
-    passed = 0
+    passed, hint = 0, '. Did you forget to return it?'
     try:
         for expected, holds in CASES[number](answer):
-            if not holds: return False, f'Not quite. Expected: {expected}'
+            if not holds: return False, f'Not quite. Expected: {expected}' + hint*expected.endswith('yours gave None')
             passed += 1
     except NotImplementedError: return None, 'Not yet: your function has no body so far.'
     except Exception as e: return False, f'Not quite. Case {passed+1} stopped with {type(e).__name__}: {e}'
@@ -164,7 +164,8 @@ def _(my_out_size):
             ((6, 3, 1, 0), 4, 'the kernel starts at pixels 0, 1, 2 and 3'),
             ((8, 3, 1, 1), 8, 'padding adds a zero on both sides'),
             ((8, 3, 2, 1), 4, 'the last step would lead half out, so it does not count'),
-            ((7, 5, 2, 2), 4, 'it starts at 0, 2, 4 and 6'), ((5, 5, 1, 0), 1, 'the kernel just fits'),
+            ((6, 3, 2, 1), 3, 'half a step does not count'), ((7, 5, 2, 2), 4, 'it starts at 0, 2, 4 and 6'),
+            ((5, 5, 1, 0), 1, 'the kernel just fits'),
             ((28, 4, 3, 0), 9, '24 pixels to go, in steps of 3, and the first place')):
         got = my_out_size(size, ks, stride, padding)
         case = f'size {size}, kernel {ks}, stride {stride}, padding {padding}'
@@ -179,7 +180,8 @@ def _(max_pool):
             ('the largest may be below zero', [[-4, -3], [-2, -9]], [[-2]]),
             ('the odd row and column are left out', [[1, 2, 9], [3, 4, 9], [9, 9, 9]], [[4]]),
             ('more columns than rows', [[1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1]], [[6, 4, 6]])):
-        got = max_pool(pic)
+        try: got = max_pool(pic)
+        except IndexError as e: got = f'IndexError ({e})'
         yield f'{what}: {pic} gives {expected}; yours gave {got!r}', got == expected
 
 # %% ../nbs/91_check.ipynb #5631d626
