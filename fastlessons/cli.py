@@ -505,7 +505,7 @@ def parser():
         add(name, 'model', metavar='FOLDER', nargs='?', help='model folder (default: the one that was made last)')
     for name in ('page', 'space'):
         add(name, 'out', metavar='OUT', nargs='?', default=name, help=f'where to write it (default: {name})')
-    add('sheet', 'name', metavar='NAME', help='linear or network')
+    add('sheet', 'name', metavar='NAME', help='linear, network, conv or collab')
     add('sheet', 'out', metavar='OUT.xlsx', nargs='?', help='where it goes (default: NAME.xlsx here)')
     add('sheet', '--force', action='store_true', help='write over a workbook that is already there')
     add('samples', '--check', action='store_true', required=True, help='draw them again and compare')
