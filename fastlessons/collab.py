@@ -100,7 +100,7 @@ def read_ratings(
     time=None,    # when: seconds or dates; may be missing
     title=None,   # title of the item; may be missing
     limits=None,  # lowest and highest rating allowed, such as (1, 5); None: no check
-):                # Returns a DataFrame with columns user, item, rating, and time and title where known; it keeps the index.
+):                # Returns a DataFrame: user, item, rating, and time and title where known. The index stays.
                   # Raises ValueError, FileNotFoundError
     "Read a table of ratings and check it."
     if not isinstance(source, pd.DataFrame):
@@ -193,7 +193,7 @@ class _Side:
     ):
         self.blocks, self.n = _blocks(row, col, val, n, n_other), n
         self.X = F.pad(torch.tensor(hints).float(), (1, 0), value=1.)
-        weight = torch.full(self.X.shape[1:], 20.)   # a hint's coefficient is near 0, we believe, as if 20 people said so
+        weight = torch.full(self.X.shape[1:], 20.)   # a hint's coefficient is near 0: as if 20 people said so
         weight[0] = 1
         self.chol = torch.linalg.cholesky(self.X.T @ self.X + weight.diag())
         self.coef, self.prior = torch.zeros(self.X.shape[1], k+1), torch.zeros(n, k+1)
@@ -233,7 +233,7 @@ class _Side:
         self.prior = self.X @ self.coef
 
 # %% ../nbs/87_collab.ipynb #35ee2d6d
-_DRAWS = dict(fast=0, best=100)   # how many random models to average
+_DRAWS = dict(fast=0, best=200)   # how many random models to average
 
 def _noise(
     people, films,  # the two sides
@@ -300,7 +300,7 @@ def _seconds(
 
 def fit_ratings(
     ratings,       # what `read_ratings` returns or takes
-    how='fast',    # 'fast': the most likely model; 'best': the average of 100 likely models
+    how='fast',    # 'fast': the most likely model; 'best': the average of 200 likely models
     n_factors=16,  # hidden tastes; 0: only biases
     n_hints=32,    # numbers that sum up who rated what; 0: do without
     sweeps=5,      # times to and fro, before the 'best' way begins to draw
@@ -432,7 +432,7 @@ def recommend(self:Recommender,
 
 # %% ../nbs/87_collab.ipynb #f50e3275
 @patch(as_prop=True)
-def item_factors(self:Recommender):  # Returns an array (n_items, n_factors); the 100 models of 'best' lie side by side
+def item_factors(self:Recommender):  # Returns an array (n_items, n_factors); the 200 models of 'best' lie side by side
     "Return the items' factors, each as large as the stars that it moves, in the order of `items`."
     spread = self.P[:, :-1, 1:].std(1, keepdim=True)
     return ((self.Q[:, :-1, 1:]*spread).transpose(0, 1).flatten(1)/len(self.Q)**.5).numpy()
@@ -471,11 +471,9 @@ def _prior(self:Recommender,
     items,  # numbers of what somebody has rated (n,)
 ):          # Returns the factors to expect (n_models, k+1)
     "Guess the factors of a user from what they have rated, before looking at the ratings."
-    hints = torch.zeros(0)
-    if len(self.hint_mean):
-        n = max(len(items), 1)
-        hints = (torch.cat([self.proj[items].sum(0)/n**.5, torch.tensor([n]).log1p()]) - self.hint_mean)/self.hint_std
-    return (torch.cat([torch.ones(1), hints])[:, None]*self.coef).sum(1)
+    if not len(items) or not len(self.hint_mean): return self.coef[:, 0]   # no hints: the average person
+    hints = torch.cat([self.proj[items].sum(0)/len(items)**.5, torch.tensor([len(items)]).log1p()])
+    return self.coef[:, 0] + ((hints - self.hint_mean)/self.hint_std) @ self.coef[:, 1:]
 
 @patch
 def _fold(self:Recommender,
@@ -527,7 +525,8 @@ def add_user(self:Recommender,
     val = torch.tensor(pd.to_numeric(df.rating).to_numpy(np.float32))
     if not ((val >= lo) & (val <= hi)).all():
         raise ValueError(f'The ratings are {val.tolist()}. Expected numbers from {lo:g} to {hi:g}.')
-    if (n := len(items.unique())) < len(items): raise ValueError(f'{len(items)} ratings of {n} items. Expected one each.')
+    if (n := len(items.unique())) < len(items):
+        raise ValueError(f'{len(items)} ratings of {n} items. Expected one each.')
     u, new = int(self._find('user', [user])[0]), dict(item=items, val=val)
     if hasattr(self, 'time'):
         new['time'] = torch.tensor(_seconds(df.time) if 'time' in df else np.full(len(df), np.nan))
@@ -590,7 +589,8 @@ def _mood(self:Recommender,
     "Find how far off the user's own ratings near that time were."
     if not hasattr(self, 'time'):
         raise ValueError('The ratings that the model is from had no time: a prediction can have none either.')
-    if len(time) != len(u): raise ValueError(f'{len(u)} pairs and {len(time)} times. Expected one for each, or for all.')
+    if len(time) != len(u):
+        raise ValueError(f'{len(u)} pairs and {len(time)} times: expected one each, or one for all.')
     when, out = _seconds(time), np.zeros(len(u), np.float32)
     for one, at in pd.Series(u).groupby(u).indices.items():
         own = self._own(one)
