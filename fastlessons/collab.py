@@ -303,7 +303,7 @@ def fit_ratings(
     how='fast',    # 'fast': the most likely model; 'best': the average of 200 likely models, in about 20 times the time
     n_factors=16,  # hidden tastes; 0: none, and without hints too only biases
     n_hints=32,    # numbers that sum up who rated what; 0: do without
-    sweeps=5,      # times to and fro, before the 'best' way begins to draw
+    sweeps=8,      # times to and fro, before the 'best' way begins to draw
     seed=0,        # the same seed gives the same model
     limits=None,   # lowest and highest prediction; None: those of the ratings
     bar=None,      # show progress; None: if it takes more than a few seconds
@@ -575,7 +575,7 @@ def plot_items(self:Recommender,
     ax.scatter(*xy.T, s=12)
     for at, name in zip(xy, self._frame(i).iloc[:, -1]):
         ax.annotate(str(name), at, (3, 3), textcoords='offset points', fontsize=8)
-    ax.margins(x=.12)   # room for the names
+    ax.margins(x=.15)   # room for the names
     ax.set(xlabel='first principal component', ylabel='second principal component')
     return ax
 
