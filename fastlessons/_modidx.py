@@ -153,6 +153,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'fastlessons.collab._blocks': ('collab.html#_blocks', 'fastlessons/collab.py'),
                                     'fastlessons.collab._check': ('collab.html#_check', 'fastlessons/collab.py'),
                                     'fastlessons.collab._columns': ('collab.html#_columns', 'fastlessons/collab.py'),
+                                    'fastlessons.collab._enough': ('collab.html#_enough', 'fastlessons/collab.py'),
                                     'fastlessons.collab._fits': ('collab.html#_fits', 'fastlessons/collab.py'),
                                     'fastlessons.collab._hints': ('collab.html#_hints', 'fastlessons/collab.py'),
                                     'fastlessons.collab._is_one': ('collab.html#_is_one', 'fastlessons/collab.py'),

@@ -75,7 +75,7 @@ def _check(
     df,      # table with columns user, item, rating
     limits,  # lowest and highest rating allowed, or None
 ):           # Returns nothing. Raises ValueError
-    "Refuse what cannot be learned from."
+    "Refuse bad rows."
     cols = ['user', 'item', 'rating']
     _refuse(df, df[cols].isna().any(axis=1).values, 'have no user, item or rating',
             "Leave them out: df.dropna(subset=['user', 'item', 'rating']), with your names.")
@@ -83,14 +83,17 @@ def _check(
     if limits:
         bad, (lo, hi) = ~df.rating.between(*limits).values, limits
         _refuse(df, bad, f'are outside {lo} to {hi}', 'Leave them out, or give other limits.')
+    _refuse(df, df.duplicated(['user', 'item']).values, 'are a second rating of one item by one user',
+            "Keep one of them: df.drop_duplicates(['user', 'item'], keep='last'), with your names.")
+
+def _enough(df):  # Raises ValueError
+    "Refuse a table that is too small to learn from."
     n_user, n_item = df.user.nunique(), df.item.nunique()
     if len(df) < 10 or n_user < 2 or n_item < 2:
         raise ValueError(f'There are {len(df)} ratings, by {n_user} users, of {n_item} items. '
                          'Expected at least 10 ratings, 2 users and 2 items.')
     if df.rating.min() == df.rating.max():
         raise ValueError(f'All {len(df)} ratings are {df.rating.iloc[0]}: there is nothing to learn.')
-    _refuse(df, df.duplicated(['user', 'item']).values, 'are a second rating of one item by one user',
-            "Keep one of them: df.drop_duplicates(['user', 'item'], keep='last'), with your names.")
 
 def read_ratings(
     source,       # DataFrame, path of a CSV file, or of a MovieLens folder
@@ -100,6 +103,7 @@ def read_ratings(
     time=None,    # when: seconds or dates; may be missing
     title=None,   # title of the item; may be missing
     limits=None,  # lowest and highest rating allowed, such as (1, 5); None: no check
+    few=False,    # take a table that is too small to learn from
 ):                # Returns a DataFrame: user, item, rating, and time and title where known. The index stays.
                   # Raises ValueError, FileNotFoundError
     "Read a table of ratings and check it."
@@ -116,6 +120,7 @@ def read_ratings(
     _refuse(df, (stars.isna() & df.rating.notna()).values, 'are not a number', 'Expected numbers, such as 4 or 3.5.')
     df['rating'] = stars.to_numpy(np.float32, na_value=np.nan)
     _check(df, limits)
+    if not few: _enough(df)
     return df
 
 # %% ../nbs/87_collab.ipynb #5a996f7f
@@ -295,8 +300,9 @@ def _seconds(
     time,  # Series: seconds, dates, or text of a date
 ):         # Returns a float64 array of seconds
     "Read when a rating was given."
-    if not pd.api.types.is_numeric_dtype(time): time = pd.to_datetime(time).astype('datetime64[ns]').astype('int64')/1e9
-    return time.to_numpy(np.float64)
+    if not pd.api.types.is_numeric_dtype(time):
+        time = (pd.to_datetime(time, utc=True) - pd.Timestamp(0, tz='UTC')).dt.total_seconds()
+    return time.to_numpy(np.float64, na_value=np.nan)
 
 def fit_ratings(
     ratings,       # what `read_ratings` returns or takes
@@ -326,7 +332,7 @@ def fit_ratings(
     order = np.argsort(u, kind='stable')
     t |= dict(start=np.r_[0, np.bincount(u).cumsum()], item=i[order], val=val[order], **rest)
     if 'time' in df: t['time'] = _seconds(df.time)[order]
-    titles = df.title.groupby(i).first().tolist() if 'title' in df else None
+    titles = df.title.iloc[np.unique(i, return_index=True)[1]].tolist() if 'title' in df else None
     return Recommender(users, items, mean, limits or (float(val.min()), float(val.max())),
                        {name: torch.as_tensor(v) for name, v in t.items()}, titles)
 
@@ -387,7 +393,8 @@ def validate(self:Recommender,
     time=False,  # use the time of the ratings
 ):               # Returns (root mean squared error, mean absolute error), in stars
     "Measure the error on other ratings."
-    df = read_ratings(ratings)
+    df = read_ratings(ratings, few=True)
+    if not len(df): raise ValueError('There are no ratings to measure the error on.')
     miss = self.predict(df.user, df.item, df.time if time else None).pred - df.rating
     return float((miss**2).mean()**.5), float(miss.abs().mean())
 

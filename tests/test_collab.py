@@ -241,6 +241,13 @@ def test_predict(model):
     assert len(model.predict([], [])) == 0 == len(model.predict([], 3))
     fails(ValueError, lambda: model.predict([1, 2], [1, 2, 3]), '2 users and 3 items')
 
+def test_validate(fast, split):
+    few = split[1][:3]
+    miss = fast.predict(few.user, few.item).pred - few.rating
+    assert np.allclose(fast.validate(few), ((miss**2).mean()**.5, miss.abs().mean()))
+    fails(ValueError, lambda: fast.validate(few[:0]), 'no ratings')
+    fails(ValueError, lambda: fast.validate(few.drop(columns='rating')), 'No column is found for rating')
+
 def test_unknown_user_is_the_average_one(fast):
     assert np.corrcoef(fast.predict('me', fast.items.item).pred, fast.items.bias)[0, 1] > .95
 
@@ -372,9 +379,13 @@ def timed():
 def test_time_helps(timed):
     m = fit_ratings(timed[::2])
     assert m.validate(timed[1::2], time=True)[0] < m.validate(timed[1::2])[0] - .03
-    dated = timed.assign(time=pd.to_datetime(timed.time, unit='s'))
-    n = fit_ratings(dated[::2])
-    assert np.allclose(n.validate(dated[1::2], time=True), m.validate(timed[1::2], time=True), atol=1e-4)
+    when = pd.to_datetime(timed.time, unit='s')
+    for same in (when, when.dt.tz_localize('UTC'), when.astype(str)):
+        dated = timed.assign(time=same)
+        found = fit_ratings(dated[::2]).validate(dated[1::2], time=True)
+        assert np.allclose(found, m.validate(timed[1::2], time=True), atol=1e-4)
+    gaps = timed.assign(time=when.where(timed.index % 3 > 0))   # some times are not known
+    assert np.isfinite(fit_ratings(gaps[::2]).validate(gaps[1::2], time=True)).all()
     assert m.predict(3, [1, 2], time=-1e9).equals(m.predict(3, [1, 2]))
     assert m.predict('me', 1, time=5).equals(m.predict('me', 1))
 
