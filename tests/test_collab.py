@@ -473,7 +473,7 @@ def test_benchmark_runs(table, tmp_path):
     table.assign(time=0).to_csv(tmp_path/'r.csv', index=False)
     def run(*a):
         cmd = [sys.executable, ROOT/'benchmarks/collab.py', *a]
-        return subprocess.run(cmd, check=True, capture_output=True, text=True, timeout=120).stdout
+        return subprocess.run(cmd, check=True, capture_output=True, text=True, timeout=600).stdout
     out = run('--data', tmp_path/'r.csv', '--splits', 'own', '--folds', '0', '--ways', 'biases', 'fast', 'SVD')
     assert 'fastlessons fast, with time' in out and 'Without Surprise' in out
     assert len(run('--rows', '20000').split()) == 7
