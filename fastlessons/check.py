@@ -174,8 +174,8 @@ def _(stars_for):
 def _(nearest):
     for films, i, expected, why in (
             ([[1., 0.], [0., 1.], [.9, .1]], 0, 2, 'it points in nearly the same direction'),
-            ([[1., 0.], [.8, .8], [.1, 0.]], 0, 2, 'a short row in the same direction has the cosine 1: divide by the lengths'),
-            ([[1., 0.], [.8, .8], [9., 0.]], 0, 2, 'a long row in the same direction has the cosine 1, far away or not'),
+            ([[1., 0.], [.8, .8], [.1, 0.]], 0, 2, 'a short row in the same direction: divide by the lengths'),
+            ([[1., 0.], [.8, .8], [9., 0.]], 0, 2, 'a long row in the same direction: divide by the lengths'),
             ([[1., 0.], [-2., 0.], [.1, 1.]], 0, 2, 'the opposite direction has the cosine -1: that is the farthest'),
             ([[1., 2., 3.], [3., 1., 0.], [1., 2., 2.]], 2, 0, 'three tastes are possible too')):
         got = nearest(films, i)

@@ -100,7 +100,7 @@ def fill_collab(
         f[name] = wb.add_format(dict(num_format='0.00;-0.00;' if c == 'loss' else '0.00', font_color=CELL_COLOURS[c]))
     rows, ws = collab_rows(), wb.add_worksheet('start here')
     inputs = _inputs(wb, ws, f)
-    col = _steps(wb, rows, inputs, f)
+    col = _all_steps(wb, rows, inputs, f)
     last, cells = rows[-1], {k: _at(*v) for k, v in inputs.items()}
     def pick(name): return f"=INDEX(steps!{col[name]}$3:{col[name]}${STEPS+3}, {cells['show']}+1)"
     ws.write_formula(10, 1, pick('loss'), f['wrong'], last['loss'])
@@ -152,7 +152,7 @@ def _inputs(wb, ws, f):
     return where
 
 # %% ../nbs/99_collab_sheet.ipynb #13cbe140
-def _steps(wb, rows, inputs, f):
+def _all_steps(wb, rows, inputs, f):
     "Write the sheet 'steps', one step a row; return name -> letter of its column."
     from xlsxwriter.utility import xl_col_to_name
     ws, col = wb.add_worksheet('steps'), {name: xl_col_to_name(j) for j, name in enumerate(rows[0])}
