@@ -155,6 +155,49 @@ def _(cross_entropy):
         right = isinstance(got, float) and abs(got-expected) < 1e-3
         yield f'cross_entropy({acts}, {targ}) is {expected}; yours gave {got}. A hint: {why}.', right
 
+# %% ../nbs/91_check.ipynb #9f43df30
+@cases('07.1')
+def _(stars_for):
+    got = stars_for([1., 0.], [1.5, 2.])
+    yield f'one number; yours gave {got!r}', isinstance(got, (int, float))
+    for args, expected, why in (
+            (([1., 0.], [1.5, 2.]), 4.5, '3 + 1*1.5 + 0*2'), (([1., -1.], [.5, 1.]), 2.5, '3 + 1*0.5 - 1*1'),
+            (([1., 1., 1.], [.5, -1., 1.]), 3.5, 'three tastes are possible too'),
+            (([2., 1.], [2., 1.]), 5, '3 + 5 is 8, and nobody can give more than 5'),
+            (([-2., 1.], [2., 1.]), 1, '3 - 3 is 0, and nobody can give less than 1'),
+            (([1.], [.5], 3.5), 4, 'the middle is 3.5 here')):
+        got = stars_for(*args)
+        yield f'{expected} for {args}: {why}; yours gave {got!r}', abs(got-expected) < 1e-6
+
+# %% ../nbs/91_check.ipynb #6e040a6d
+@cases('07.2')
+def _(nearest):
+    for films, i, expected, why in (
+            ([[1., 0.], [0., 1.], [.9, .1]], 0, 2, 'it points in nearly the same direction'),
+            ([[1., 0.], [.8, .8], [.1, 0.]], 0, 2, 'a short row in the same direction: divide by the lengths'),
+            ([[1., 0.], [.8, .8], [9., 0.]], 0, 2, 'a long row in the same direction: divide by the lengths'),
+            ([[1., 0.], [-2., 0.], [.1, 1.]], 0, 2, 'the opposite direction has the cosine -1: that is the farthest'),
+            ([[1., 2., 3.], [3., 1., 0.], [1., 2., 2.]], 2, 0, 'three tastes are possible too')):
+        got = nearest(films, i)
+        yield f'the number {expected} for nearest({films}, {i}): {why}; yours gave {got!r}', int(got) == expected
+
+# %% ../nbs/91_check.ipynb #b1a10ddf
+@cases('07.3')
+def _(one_step):
+    person, film = one_step([1., 0.], [2., 1.], 4., .1)
+    yield 'two lists, as long as the two that came in', len(person) == len(film) == 2
+    def near(a, b): return all(abs(x-y) < 1e-6 for x, y in zip(a, b))
+    yield (f"the prediction is 2, the error 2 - 4 = -2; the person's slopes are 2 * error * film = [-8, -4], "
+           f'so the new person is [1.8, 0.4]; yours gave {person!r}'), near(person, [1.8, .4])
+    yield (f"the film's slopes are 2 * error * person = [-4, 0], with the old person [1, 0], so the new film is "
+           f'[2.4, 1]; yours gave {film!r}'), near(film, [2.4, 1.])
+    person, film = one_step([1., 1., 1.], [1., 2., 3.], 5., .05)
+    yield (f'6 predicted, 5 given: error 1, so [0.9, 0.8, 0.7] and [0.9, 1.9, 2.9]; yours gave {person!r}, {film!r}',
+           near(person, [.9, .8, .7]) and near(film, [.9, 1.9, 2.9]))
+    start = [1., 2.]
+    one_step(start, [1., 1.], 5., .1)
+    yield f'the lists that came in stay as they are; [1.0, 2.0] became {start!r}', start == [1., 2.]
+
 # %% ../nbs/91_check.ipynb #257f8342
 @cases('08.1')
 def _(my_out_size):
