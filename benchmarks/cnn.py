@@ -85,7 +85,7 @@ def digits(source, seeds, goal):
                                    smooth=.1, shift=int(many)),
             'fastai SimpleCNN': Way(lambda: SimpleCNN((1, 16, 32, 64, 10)), 6*k, 1e-2),
             'fastai xresnet18': Way(lambda: xresnet18(n_out=10, c_in=1), 2*k, 1e-2),
-            'tutorial convnet': Way(tutorial_net, 6*k, 1., opt=torch.optim.Adadelta, steps=.7)}
+            'tutorial convnet': Way(tutorial_net, 4*k, 1., opt=torch.optim.Adadelta, steps=.7)}
     table = []
     for name, way in ways.items():
         runs = [way.run(data, seed) for seed in range(seeds if name.startswith('ours') else 1)]
