@@ -8,8 +8,8 @@ BIN := .venv/bin
 lesson: .venv/ready
 	@$(BIN)/fastlessons run $(N)
 
-test: .venv/ready
-	@$(BIN)/python -m pytest tests -rs
+test: .venv/ready   # in two processes, a core for each
+	@$(BIN)/python -m pytest tests -rs -n 2 --dist loadgroup
 
 lab: .venv/ready
 	@$(BIN)/jupyter lab --notebook-dir=nbs

@@ -58,8 +58,9 @@ def tutorial_net():
 
 class Way:
     "One way to train: a network and its usual settings."
-    def __init__(self, net, epochs, lr, bs=64, cbs=(), opt=None, steps=None, **aug):
+    def __init__(self, net, epochs, lr, bs=64, cbs=(), opt=None, steps=None, smooth=0., **aug):
         self.net, self.epochs, self.lr, self.bs, self.cbs, self.opt, self.steps, self.aug = net, epochs, lr, bs, cbs, opt, steps, aug
+        self.loss = CrossEntropyLossFlat(label_smoothing=smooth)
 
     def run(self, data, seed):  # Returns points (seconds, accuracy), one an epoch
         set_seed(seed)
@@ -67,7 +68,7 @@ class Way:
         model, kw = self.net(), dict(opt_func=partial(OptimWrapper, opt=self.opt)) if self.opt else {}
         model(x[:2])
         dls = pic_dls(x, y, xv, yv, bs=self.bs, **self.aug)
-        learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, cbs=[Curve(), *(c() for c in self.cbs)], **kw)
+        learn = Learner(dls, model, loss_func=self.loss, metrics=accuracy, cbs=[Curve(), *(c() for c in self.cbs)], **kw)
         with learn.no_bar(), learn.no_logging():
             if not self.steps: learn.fit_one_cycle(self.epochs, self.lr)
             else: learn.fit(self.epochs, self.lr, cbs=ParamScheduler({'lr': lambda pos: self.lr*self.steps**int(pos*self.epochs)}))
@@ -80,10 +81,11 @@ def digits(source, seeds, goal):
     data, size = (as_batch(x), torch.tensor(y).long(), as_batch(xv), torch.tensor(yv).long()), x.shape[-1]
     many = len(x) > 10_000
     k = 1 if many else 3   # few pictures: more rounds
-    ways = {'ours: ResNet': Way(lambda: ResNet(1, 10, size), 6 if many else 10, 1e-2, 256 if many else 64, [FastConv], shift=int(many)),
+    ways = {'ours: ResNet': Way(lambda: ResNet(1, 10, size), 7 if many else 10, 1e-2, 256 if many else 64, [FastConv],
+                                   smooth=.1, shift=int(many)),
             'fastai SimpleCNN': Way(lambda: SimpleCNN((1, 16, 32, 64, 10)), 6*k, 1e-2),
             'fastai xresnet18': Way(lambda: xresnet18(n_out=10, c_in=1), 2*k, 1e-2),
-            'tutorial convnet': Way(tutorial_net, 6*k, 1., opt=torch.optim.Adadelta, steps=.7)}
+            'tutorial convnet': Way(tutorial_net, 4*k, 1., opt=torch.optim.Adadelta, steps=.7)}
     table = []
     for name, way in ways.items():
         runs = [way.run(data, seed) for seed in range(seeds if name.startswith('ours') else 1)]

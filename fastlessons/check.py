@@ -41,10 +41,10 @@ def run_cases(
     "Run the cases of exercise `number` on `answer`."
     if answer is None or answer is ... or _not_begun(answer):
         return None, 'Not yet: put your answer in place of the dots.'
-    passed = 0
+    passed, hint = 0, '. Did you forget to return it?'
     try:
         for expected, holds in CASES[number](answer):
-            if not holds: return False, f'Not quite. Expected: {expected}'
+            if not holds: return False, f'Not quite. Expected: {expected}' + hint*expected.endswith('yours gave None')
             passed += 1
     except NotImplementedError: return None, 'Not yet: your function has no body so far.'
     except Exception as e: return False, f'Not quite. Case {passed+1} stopped with {type(e).__name__}: {e}'
@@ -232,6 +232,49 @@ def _(explain):
         right = set(got) == set(expected) and all(abs(got[c]-expected[c]) < 1e-9 for c in expected)
         yield f'explain({path}, {leaf}) is {expected}: {why}; yours gave {got!r}', right
 
+# %% ../nbs/91_check.ipynb #9f43df30
+@cases('07.1')
+def _(stars_for):
+    got = stars_for([1., 0.], [1.5, 2.])
+    yield f'one number; yours gave {got!r}', isinstance(got, (int, float))
+    for args, expected, why in (
+            (([1., 0.], [1.5, 2.]), 4.5, '3 + 1*1.5 + 0*2'), (([1., -1.], [.5, 1.]), 2.5, '3 + 1*0.5 - 1*1'),
+            (([1., 1., 1.], [.5, -1., 1.]), 3.5, 'three tastes are possible too'),
+            (([2., 1.], [2., 1.]), 5, '3 + 5 is 8, and nobody can give more than 5'),
+            (([-2., 1.], [2., 1.]), 1, '3 - 3 is 0, and nobody can give less than 1'),
+            (([1.], [.5], 3.5), 4, 'the middle is 3.5 here')):
+        got = stars_for(*args)
+        yield f'{expected} for {args}: {why}; yours gave {got!r}', abs(got-expected) < 1e-6
+
+# %% ../nbs/91_check.ipynb #6e040a6d
+@cases('07.2')
+def _(nearest):
+    for films, i, expected, why in (
+            ([[1., 0.], [0., 1.], [.9, .1]], 0, 2, 'it points in nearly the same direction'),
+            ([[1., 0.], [.8, .8], [.1, 0.]], 0, 2, 'a short row in the same direction: divide by the lengths'),
+            ([[1., 0.], [.8, .8], [9., 0.]], 0, 2, 'a long row in the same direction: divide by the lengths'),
+            ([[1., 0.], [-2., 0.], [.1, 1.]], 0, 2, 'the opposite direction has the cosine -1: that is the farthest'),
+            ([[1., 2., 3.], [3., 1., 0.], [1., 2., 2.]], 2, 0, 'three tastes are possible too')):
+        got = nearest(films, i)
+        yield f'the number {expected} for nearest({films}, {i}): {why}; yours gave {got!r}', int(got) == expected
+
+# %% ../nbs/91_check.ipynb #b1a10ddf
+@cases('07.3')
+def _(one_step):
+    person, film = one_step([1., 0.], [2., 1.], 4., .1)
+    yield 'two lists, as long as the two that came in', len(person) == len(film) == 2
+    def near(a, b): return all(abs(x-y) < 1e-6 for x, y in zip(a, b))
+    yield (f"the prediction is 2, the error 2 - 4 = -2; the person's slopes are 2 * error * film = [-8, -4], "
+           f'so the new person is [1.8, 0.4]; yours gave {person!r}'), near(person, [1.8, .4])
+    yield (f"the film's slopes are 2 * error * person = [-4, 0], with the old person [1, 0], so the new film is "
+           f'[2.4, 1]; yours gave {film!r}'), near(film, [2.4, 1.])
+    person, film = one_step([1., 1., 1.], [1., 2., 3.], 5., .05)
+    yield (f'6 predicted, 5 given: error 1, so [0.9, 0.8, 0.7] and [0.9, 1.9, 2.9]; yours gave {person!r}, {film!r}',
+           near(person, [.9, .8, .7]) and near(film, [.9, 1.9, 2.9]))
+    start = [1., 2.]
+    one_step(start, [1., 1.], 5., .1)
+    yield f'the lists that came in stay as they are; [1.0, 2.0] became {start!r}', start == [1., 2.]
+
 # %% ../nbs/91_check.ipynb #257f8342
 @cases('08.1')
 def _(my_out_size):
@@ -241,7 +284,8 @@ def _(my_out_size):
             ((6, 3, 1, 0), 4, 'the kernel starts at pixels 0, 1, 2 and 3'),
             ((8, 3, 1, 1), 8, 'padding adds a zero on both sides'),
             ((8, 3, 2, 1), 4, 'the last step would lead half out, so it does not count'),
-            ((7, 5, 2, 2), 4, 'it starts at 0, 2, 4 and 6'), ((5, 5, 1, 0), 1, 'the kernel just fits'),
+            ((6, 3, 2, 1), 3, 'half a step does not count'), ((7, 5, 2, 2), 4, 'it starts at 0, 2, 4 and 6'),
+            ((5, 5, 1, 0), 1, 'the kernel just fits'),
             ((28, 4, 3, 0), 9, '24 pixels to go, in steps of 3, and the first place')):
         got = my_out_size(size, ks, stride, padding)
         case = f'size {size}, kernel {ks}, stride {stride}, padding {padding}'
@@ -256,7 +300,8 @@ def _(max_pool):
             ('the largest may be below zero', [[-4, -3], [-2, -9]], [[-2]]),
             ('the odd row and column are left out', [[1, 2, 9], [3, 4, 9], [9, 9, 9]], [[4]]),
             ('more columns than rows', [[1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1]], [[6, 4, 6]])):
-        got = max_pool(pic)
+        try: got = max_pool(pic)
+        except IndexError as e: got = f'IndexError ({e})'
         yield f'{what}: {pic} gives {expected}; yours gave {got!r}', got == expected
 
 # %% ../nbs/91_check.ipynb #5631d626

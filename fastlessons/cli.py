@@ -108,9 +108,9 @@ def _here(d, path):
 
 def cmd_data(args):
     "Show the data sets: what they are, how big, from where, which licence, what is on this disk."
-    sample = lambda name: 'bundled' if (data.bundle()/f'{name}.zip').exists() else 'none'
+    sample = lambda name, d: 'drawn' if d.drawn else 'bundled' if (data.bundle()/f'{name}.zip').exists() else 'none'
     row = lambda name, d, path: (name, d.title, f'{d.mb} MB', urlsplit(d.home).netloc, d.licence,
-                                 sample(name), ' '.join(d.lessons), _here(d, path))
+                                 sample(name, d), ' '.join(d.lessons), _here(d, path))
     table(('name', 'what', 'size', 'from', 'licence', 'sample', 'lessons', 'on this disk'),
           [row(name, *found) for name, found in data.on_this_disk().items()])
     print("\nTo fetch a real set: fastlessons run N --data full. By hand: get it there, then --data FOLDER.")
@@ -298,7 +298,7 @@ def cmd_samples(args):
 
 # %% ../nbs/92_cli.ipynb #e1cbfe5c
 def cmd_sheet(args):
-    "Write a workbook in which a model learns, with live formulas: linear or network."
+    "Write a workbook with live formulas, in which a model learns or works: linear, network, conv or collab."
     from fastlessons.sheets import write_sheet
     print(f'{write_sheet(args.name, args.out, args.force)} is yours. Open it, and change a yellow cell.')
 
@@ -505,7 +505,7 @@ def parser():
         add(name, 'model', metavar='FOLDER', nargs='?', help='model folder (default: the one that was made last)')
     for name in ('page', 'space'):
         add(name, 'out', metavar='OUT', nargs='?', default=name, help=f'where to write it (default: {name})')
-    add('sheet', 'name', metavar='NAME', help='linear or network')
+    add('sheet', 'name', metavar='NAME', help='linear, network, conv or collab')
     add('sheet', 'out', metavar='OUT.xlsx', nargs='?', help='where it goes (default: NAME.xlsx here)')
     add('sheet', '--force', action='store_true', help='write over a workbook that is already there')
     add('samples', '--check', action='store_true', required=True, help='draw them again and compare')

@@ -33,7 +33,11 @@ def as_batch(
 ):         # Returns a float tensor (n,c,h,w). Bytes are scaled to 0..1, with a notice. Raises ValueError, TypeError
     "Make a batch of pictures."
     if not isinstance(pics, (np.ndarray, Tensor)):
+        if hasattr(pics, 'getbands'): pics = [pics]   # one PIL picture
         pics = [np.asarray(p) for p in pics]
+        if bad := [p for p in pics if p.dtype.kind not in 'biuf']:
+            raise TypeError(f'Among the {len(pics)} pictures is {bad[0]!s:.150}. Expected pictures or numbers. '
+                            'For a file there is PILImage.create(path).')
         shapes = sorted({p.shape for p in pics})
         if len(shapes) != 1:
             raise ValueError(f'The pictures have {len(shapes)} different shapes: {str(shapes[:4])[1:-1]}. Expected one '
@@ -93,8 +97,11 @@ class PicsDL(DataLoader):
         flip=False,     # mirror about half of the pictures
         device=None,    # where the batches go; None: the GPU if there is one
     ):
-        self.x, self.y = as_batch(x), torch.as_tensor(y).long()
+        self.x, y = as_batch(x), np.asarray(y.cpu() if isinstance(y, Tensor) else y)
         n = len(self.x)
+        if y.dtype.kind not in 'biu' or y.ndim != 1:
+            raise TypeError(f'The labels are {y.dtype} of shape {y.shape}. Expected whole numbers from 0, ({n},).')
+        self.y = torch.as_tensor(y).long()
         if n != len(self.y): raise ValueError(f'{n} pictures and {len(self.y)} labels: expected one each.')
         if self.y.min() < 0: raise ValueError(f'The lowest label is {self.y.min()}. Expected labels from 0.')
         self.shift, self.flip = shift, flip
@@ -228,11 +235,13 @@ class ActivationStats(Callback):
         return torch.stack([step[i]['hist'] for step in self.stats], 1).log1p()
 
 @patch
-def plot(self:ActivationStats):
+def plot(self:ActivationStats,
+    steps=None,  # only the first so many; None: all
+):               # Returns the figure. Raises ValueError if nothing is recorded
     "Draw mean, standard deviation and share of dead units against the step, a line for each layer."
     fig, axs = plt.subplots(1, 3, figsize=(10, 2.6), layout='constrained')
     for ax, (name, label) in zip(axs, dict(mean='mean', std='standard deviation', dead='share of dead units').items()):
-        for i, line in enumerate(self.layer_stats(name)): ax.plot(line.numpy(), label=self._name(i))
+        for i, line in enumerate(self.layer_stats(name)): ax.plot(line[:steps].numpy(), label=self._name(i))
         ax.set(xlabel='step', ylabel=label)
     axs[2].set_ylim(-.02, 1.02)
     axs[0].legend(fontsize=7)
@@ -241,7 +250,7 @@ def plot(self:ActivationStats):
 @patch
 def plot_hist(self:ActivationStats):
     "Draw how the outputs of each layer are spread, over time: a column for each step, bright is many."
-    n, extent = len(self.watched), (0, len(self.stats), *self.lim)
+    n, extent = len(self.layer_stats('mean')), (0, len(self.stats), *self.lim)
     fig, axs = plt.subplots(1, n, figsize=(max(4, 2.8*n), 2.4), squeeze=False, layout='constrained')
     for i, ax in enumerate(axs[0]):
         ax.imshow(self.hist(i).numpy(), origin='lower', aspect='auto', cmap='viridis', extent=extent)
@@ -257,9 +266,9 @@ def cam(
              # Raises TypeError for a model of other parts, ValueError for what is not a batch of pictures
     "Map the places that speak for a class, for each picture."
     if not (isinstance(model, nn.Sequential) and len(model) == 2):
-        n = len(list(model.children()))
-        raise TypeError(f'Expected nn.Sequential(body, head), this is {type(model).__name__} of {n} parts. '
-                        'Put the layers up to the pooling into a body: nn.Sequential(net[:-3], net[-3:]).')
+        n = len(list(model.children())) if isinstance(model, nn.Module) else 'no'
+        raise TypeError(f"Expected nn.Sequential(body, head), as a Learner's .model is; this is {type(model).__name__} "
+                        f'of {n} parts. Make the layers before the pooling a body: nn.Sequential(net[:-3], net[-3:]).')
     was, xb = model.training, check_pics(xb.as_subclass(Tensor))
     model.eval()
     with torch.no_grad(): feats = model[0](xb)
@@ -267,6 +276,9 @@ def cam(
         raise TypeError(f'The body gives {tuple(feats.shape)}, expected a grid (n,nf,h,w): cut before the pooling.')
     with torch.enable_grad():
         scores = model[1](feats.requires_grad_())
+        n = scores.shape[1]
+        if c is not None and (torch.as_tensor(c) >= n).any():
+            raise ValueError(f'There is no class {c}: the model knows 0 to {n-1}.')
         c = scores.argmax(1) if c is None else torch.as_tensor(c, device=xb.device).expand(len(xb))
         worth, = torch.autograd.grad(scores.gather(1, c[:, None]).sum(), feats)
     model.train(was)

@@ -64,7 +64,7 @@ _STORY = (
     'From left to right: a digit of 8 by 8 pixels (0 is white, 1 is ink); two kernels of nine numbers; what each sees;',
     'the largest number of each two by two; a score for each digit, and the probability that follows from it.',
     'A kernel lies on nine pixels: nine products, added up; below zero becomes zero (ReLU). Click on a cell to see it.',
-    'Change a yellow cell: another digit, a kernel; on the sheets "dense" and "digits" weights and pixels.')
+    'Change the digit to show, or a number in a kernel; on the sheets "dense" and "digits" weights and pixels.')
 
 def _cell(row, col, fixed=False):
     "Name a cell; row and column count from 0."

@@ -49,7 +49,8 @@ DATASETS = dict(
         sample='real digits of 8x8 pixels from scikit-learn'),
     movielens=DataSet('MovieLens 100k: film ratings', '100,000 ratings', 5, 'research only, not to be passed on (GroupLens)',
         'https://grouplens.org/datasets/movielens/100k/', ('ml-100k', 'movielens'), ('u.data', 'u.item'), ('07',),
-        {'https://files.grouplens.org/datasets/movielens/ml-100k.zip': 'md5:0e33842e24a9c977be4e0107933c0723'}, top='ml-100k'),
+        {'https://files.grouplens.org/datasets/movielens/ml-100k.zip': 'md5:0e33842e24a9c977be4e0107933c0723'}, top='ml-100k',
+        sample='simulated ratings of invented films'),
     titanic=DataSet('Titanic: who survived', '891 passengers', 1, 'rules of the Kaggle competition',
         'https://www.kaggle.com/c/titanic/data', ('titanic',), ('train.csv',), ('05', '06'),
         sample='900 invented passengers, simulated by this project'),
@@ -294,6 +295,7 @@ def _count(d, path):
     if d.needs[0].endswith('.jpg'): return f'{len(list(path.glob(d.needs[0]))):,} pictures'
     if d.needs[0].endswith('.csv'): return f'{len((path/d.needs[0]).read_bytes().splitlines())-1:,} rows'
     if 'idx3' in d.needs[0]: return f"{sum(len(read_idx(path/f)) for f in d.needs if 'idx1' in f):,} digits"
+    if 'u.data' in d.needs: return f"{len((path/'u.data').read_bytes().splitlines()):,} ratings"
     if d.top == 'cifar-10-batches-bin': return f'{sum(len(a) for a in read_cifar(path)[1:4:2]):,} pictures'
     return f'{sum(f.stat().st_size for f in path.rglob("*") if f.is_file())/1e6:.1f} MB'
 

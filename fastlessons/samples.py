@@ -5,15 +5,16 @@
 # %% auto #0
 __all__ = ['SEED', 'COLOURS', 'DARK', 'LIGHT', 'T', 'CAMERA', 'ANIMAL', 'TAILS', 'EXTRAS', 'CAT', 'DOG', 'BREEDS', 'CATS', 'SOFT',
            'FOX', 'CUB', 'BEAST', 'BIRD', 'THINGS', 'RECIPES', 'OBJECTS', 'KINDS', 'HEADER', 'MEN', 'WOMEN', 'BEGIN',
-           'END', 'SURNAMES', 'COLUMNS', 'SAMPLES', 'rng_of', 'rgb', 'mix', 'coat_of', 'cloud', 'textures', 'circle',
-           'hull', 'spline', 'smooth', 'xy', 'tube', 'tufts', 'Canvas', 'frame', 'View', 'skeleton', 'legs', 'tail_of',
-           'marks', 'patterns', 'slope', 'leg', 'trunk', 'neck', 'tail', 'wings', 'body', 'ear_shape', 'ears', 'eye',
-           'nose', 'pant', 'muzzle', 'stripes', 'whiskers', 'head', 'beard', 'brow', 'fringe', 'bow', 'wrinkle',
-           'horns', 'antlers', 'trunk_nose', 'snout', 'beak', 'any_of', 'fade', 'specks', 'bushes', 'outdoors',
-           'window', 'sofa', 'indoors', 'backdrop', 'scene', 'draw_object', 'in_front', 'animal', 'place', 'collar',
-           'finish', 'trimap_of', 'any_sun', 'paint', 'draw_pet', 'draw_thing', 'breed_ids', 'write_pets', 'idx_bytes',
-           'write_digits', 'party', 'called', 'survival', 'passengers', 'write_passengers', 'pack', 'sha256',
-           'write_checksums', 'write_samples', 'difference', 'check_sums', 'check_sample', 'check_samples']
+           'END', 'SURNAMES', 'COLUMNS', 'SAMPLES', 'TABLES', 'rng_of', 'rgb', 'mix', 'coat_of', 'cloud', 'textures',
+           'circle', 'hull', 'spline', 'smooth', 'xy', 'tube', 'tufts', 'Canvas', 'frame', 'View', 'skeleton', 'legs',
+           'tail_of', 'marks', 'patterns', 'slope', 'leg', 'trunk', 'neck', 'tail', 'wings', 'body', 'ear_shape',
+           'ears', 'eye', 'nose', 'pant', 'muzzle', 'stripes', 'whiskers', 'head', 'beard', 'brow', 'fringe', 'bow',
+           'wrinkle', 'horns', 'antlers', 'trunk_nose', 'snout', 'beak', 'any_of', 'fade', 'specks', 'bushes',
+           'outdoors', 'window', 'sofa', 'indoors', 'backdrop', 'scene', 'draw_object', 'in_front', 'animal', 'place',
+           'collar', 'finish', 'trimap_of', 'any_sun', 'paint', 'draw_pet', 'draw_thing', 'breed_ids', 'write_pets',
+           'idx_bytes', 'write_digits', 'party', 'called', 'survival', 'passengers', 'write_passengers',
+           'write_movielens', 'pack', 'sha256', 'write_checksums', 'write_samples', 'difference', 'check_sums',
+           'check_sample', 'check_samples']
 
 # %% ../nbs/90_samples.ipynb #b647fa00
 import csv, gzip, hashlib, io, math, os, re, struct, tempfile, zipfile, zlib
@@ -1038,7 +1039,12 @@ def write_passengers(
     return folder
 
 # %% ../nbs/90_samples.ipynb #18286800
-SAMPLES = dict(pets=write_pets, mnist=write_digits, titanic=write_passengers)
+def write_movielens(folder): # the files are written here
+    "Simulate ratings of invented films; gives the folder. See `fastlessons.films`"
+    from fastlessons.films import write_films # it imports this module
+    return write_films(folder)
+SAMPLES = dict(pets=write_pets, mnist=write_digits, titanic=write_passengers, movielens=write_movielens)
+TABLES = '.data','.item','.genre','.csv' # texts; large ones, so they are compressed
 def pack(folder, dest):
     "Put a folder into a zip file that is the same every time; it gets its name only when it is complete"
     dest = Path(dest); part = dest.with_suffix('.part')
@@ -1046,7 +1052,7 @@ def pack(folder, dest):
         for p in sorted(p for p in Path(folder).rglob('*') if p.is_file()):
             i = zipfile.ZipInfo(p.relative_to(folder).as_posix(), (1980,1,1,0,0,0))
             i.external_attr,i.create_system = 0o644<<16,3
-            z.writestr(i, p.read_bytes())
+            z.writestr(i, p.read_bytes(), zipfile.ZIP_DEFLATED if p.suffix in TABLES else zipfile.ZIP_STORED)
     os.replace(part, dest)
 def sha256(path):
     "The sha256 of a file, in hexadecimal"
@@ -1066,7 +1072,7 @@ def write_samples(folder='data'): # where the zip files go
 def difference(name, a, b):
     "What differs between two versions of a file, in words; None if they count as the same"
     if name.endswith('.gz'): return None if gzip.decompress(a)==gzip.decompress(b) else 'has other numbers'
-    if name.endswith(('.txt','.csv')): return None if a==b else 'has another text'
+    if name.endswith(('.txt',*TABLES)): return None if a==b else 'has another text'
     x,y = (np.asarray(Image.open(io.BytesIO(v))).astype(int) for v in (a,b))
     if x.shape!=y.shape: return f'has the shape {x.shape}, expected {y.shape}'
     if name.endswith('.png'): return f'differs in {(x!=y).mean():.1%} of its pixels' if (x!=y).mean()>.01 else None

@@ -222,14 +222,14 @@ def _finish(ws, chart, title, axes, place, **kw):
 
 # %% ../nbs/98_sheets.ipynb #d90a1f5f
 def write_sheet(
-    name,         # 'linear', 'network' or 'conv'
+    name,         # 'linear', 'network', 'conv' or 'collab'
     out=None,     # path of the workbook, ending in .xlsx; None: the name, in the current folder
     force=False,  # write over a workbook that is already there
 ):                # Returns the Path. Raises ValueError for an unknown name or another ending, FileExistsError, OSError
                   # if it cannot be written, ImportError if XlsxWriter is not installed
     "Write a workbook in which a model learns, with live formulas, their values and charts."
-    s, out = SHEETS.get(data.find(name, [*SHEETS, 'conv'], 'workbook')), Path(out or f'{name}.xlsx').expanduser()
-    again = f'fastlessons sheet {name} OUT.xlsx'
+    data.find(name, [*SHEETS, 'conv', 'collab'], 'workbook')
+    out, again = Path(out or f'{name}.xlsx').expanduser(), f'fastlessons sheet {name} OUT.xlsx'
     if out.suffix.lower() != '.xlsx': raise ValueError(f'{out} does not end in .xlsx. Expected: {again}')
     if out.exists() and not force:
         raise FileExistsError(f'{out} is already there and stays as it is. To write over it: --force')
@@ -238,17 +238,21 @@ def write_sheet(
         raise ImportError("Not installed: XlsxWriter. Do: pip install 'fastlessons[sheets]'") from e
     try:
         with tempfile.TemporaryDirectory(dir=out.parent, prefix='.unfinished-') as tmp:
-            with Workbook(Path(tmp)/out.name) as wb: _write(wb, s)
+            with Workbook(Path(tmp)/out.name) as wb: _write(wb, name)
             os.replace(Path(tmp)/out.name, out)
     except OSError as e:
         raise OSError(f'{out} cannot be written ({e.strerror or e}). Name another place: {again}') from e
     return out
 
-def _write(wb, s):
-    "Fill the workbook."
-    if s is None:   # the one of lesson 08 has learned already: it has no steps
+def _write(wb, name):
+    "Fill the workbook; two have a module of their own."
+    if name == 'conv':
         from fastlessons.conv_sheet import fill_conv
         return fill_conv(wb)
+    if name == 'collab':
+        from fastlessons.collab_sheet import fill_collab
+        return fill_collab(wb)
+    s = SHEETS[name]
     rows = s.rows()
     ws, inputs, first = _begin(wb, s, len(rows)-1)
     wb.define_name('lr', '='+inputs['lr'])

@@ -9,8 +9,14 @@ SHARED = ROOT.parent/'shared'
 sys.path.insert(0, str(ROOT))   # the tests are of this checkout, whatever else is installed
 # On cores that other programs use too, threads that wait must sleep: spinning can make training ten times slower.
 os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
+if 'PYTEST_XDIST_WORKER' in os.environ: os.environ.setdefault('OMP_NUM_THREADS', '1')   # one core for each process
 
 USERS = 'FASTLESSONS_DATA', 'COLAB_RELEASE_TAG', 'KAGGLE_KERNEL_RUN_TYPE'  # what a user's own machine may have set
+
+def pytest_collection_modifyitems(items):
+    "Keep each file in one process, so that what it prepares is prepared once; only the notebooks are dealt out one by one."
+    for i in items:
+        if i.path.stem != 'test_notebooks': i.add_marker(pytest.mark.xdist_group(i.path.stem))
 
 @pytest.fixture(scope='session', autouse=True)
 def own_home(tmp_path_factory):

@@ -34,6 +34,7 @@ def folder(tmp_path, home, monkeypatch):
     (made/'images'/'dot.png').write_bytes(base64.b64decode(DOT))
     (tmp_path/'here').mkdir()
     monkeypatch.chdir(tmp_path/'here')
+    monkeypatch.setenv('COLUMNS', '10000')   # tables as wide as they need
     monkeypatch.setattr(cli, '_lessons_folder', lambda: made)
     return made
 

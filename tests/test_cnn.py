@@ -228,6 +228,16 @@ def test_validation_is_never_changed():
                                        (with_(NAN), [0, 1, 2], ['NaN'])])
 def test_bad_batches(x, y, words): fails(ValueError, lambda: PicsDL(x, y), *words)
 
+@pytest.mark.parametrize('y,words', [([.5, 1.], ['float64', 'whole numbers from 0, (2,)']), (torch.eye(2).long(), ['(2, 2)'])])
+def test_bad_labels(y, words): fails(TypeError, lambda: PicsDL(torch.zeros(2, 8, 8), y), *words)
+
+def test_names_are_no_labels(): fails((TypeError, ValueError), lambda: PicsDL(torch.zeros(2, 8, 8), ['cat', 'dog']), 'whole numbers')
+
+def test_files_are_no_pictures(tmp_path): fails(TypeError, lambda: as_batch([tmp_path/'cat.jpg']), 'cat.jpg', 'PILImage.create')
+
+def test_one_pil_picture_is_a_batch():
+    assert as_batch(PILImage.create(np.zeros((5, 6, 3), dtype=np.uint8))).shape == (1, 3, 5, 6)
+
 # Training
 
 def learner(*cbs, n=64, model=None, **kw):
@@ -353,7 +363,9 @@ def test_cam_of_fastais_learner():
     (lambda: cam(ResNet(3), torch.full((1, 3, 32, 32), NAN)), ValueError, ['NaN']),
     (lambda: cam(ResNet(3), torch.zeros(3, 32, 32)), ValueError, ['(3, 32, 32)', 'x[None]']),
     (lambda: cam(nn.Sequential(nn.Sequential(*ResNet(1)[0], nn.AdaptiveAvgPool2d(1), nn.Flatten()), nn.Linear(64, 2)), torch.zeros(2, 1, 28, 28)),
-     TypeError, ['expected a grid', 'before the pooling'])])
+     TypeError, ['expected a grid', 'before the pooling']),
+    (lambda: cam('model', torch.zeros(1, 3, 32, 32)), TypeError, ["Learner's .model", 'this is str']),
+    (lambda: cam(ResNet(3), torch.zeros(1, 3, 32, 32), 99), ValueError, ['no class 99', '0 to 9'])])
 def test_cam_refuses(f, kind, words): fails(kind, f, *words)
 
 # Colour pictures

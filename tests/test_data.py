@@ -596,6 +596,30 @@ def test_mnist_sample(own_home):
     assert known(real.images.astype('uint8'), real.target) == sorted(known(ours[0], y[0]) + known(ours[1], y[1]))
     assert max(a.max() for a in x) == 255
 
+def test_movielens_sample(own_home):
+    "The columns of MovieLens 100k, in its encoding; a long tail; and no film of the real set."
+    import pandas as pd
+    path = get_data('movielens', 'sample')
+    r = pd.read_csv(path/'u.data', sep='\t', header=None, names=['person', 'film', 'stars', 'time'])
+    films = pd.read_csv(path/'u.item', sep='|', header=None, encoding='latin-1')
+    truth = pd.read_csv(path/'tastes.csv')
+    assert 10_000 <= len(r) <= 20_000 and not r.duplicated(['person', 'film']).any() and not r.isna().any().any()
+    assert films.shape[1] == 24 and films[0].tolist() == list(range(1, len(films)+1)) and films[1].is_unique
+    assert set(r.stars) == {1, 2, 3, 4, 5} and set(r.film) <= set(films[0]) and r.person.min() == 1
+    assert films[1].str.fullmatch(r'.+ \(\d{4}\)').all() and (films.loc[:, 5:].sum(axis=1) > 0).all() and (films[5] == 0).all()
+    n = r.film.value_counts()
+    assert n.max() > 200 > 10 > n.min() and r.person.value_counts().min() >= 20   # as in MovieLens, at least 20 each
+    released = pd.to_datetime(films.set_index(0)[2], format='%d-%b-%Y')
+    assert (pd.to_datetime(r.time, unit='s') >= r.film.map(released)).all()   # nobody rates a film before it is there
+    assert truth.what.value_counts().to_dict() == {'film': len(films), 'person': r.person.nunique()}
+    assert (path/'u.genre').read_text().splitlines()[1] == 'Action|1' and b'\xe9' in (path/'u.item').read_bytes()
+
+def test_no_film_of_the_sample_is_a_real_one(own_home, shared):
+    import pandas as pd
+    ours, real = (pd.read_csv(p/'u.item', sep='|', header=None, encoding='latin-1')[1] for p in (get_data('movielens', 'sample'), shared/'data/ml-100k'))
+    def plain(titles): return {re.sub(r'\W', '', t.rpartition('(')[0].lower()) for t in titles}
+    assert not plain(ours) & plain(real)
+
 # The real sets, where they are on this disk
 
 @pytest.mark.parametrize('name', DATASETS)
@@ -608,7 +632,8 @@ def test_real_set_in_a_collection(shared, name, monkeypatch, capsys):
     assert get_data(name, path) == path   # its own folder is as good as the collection
     out = capsys.readouterr().out
     assert out.startswith(f'{name}: your folder with the real set. ')
-    count = dict(pets='969 pictures', mnist='70,000 digits', cifar10='5,000 pictures', flowers='400 pictures', titanic='891 rows', bike='17,379 rows')
+    count = dict(pets='969 pictures', mnist='70,000 digits', cifar10='5,000 pictures', flowers='400 pictures',
+                 movielens='100,000 ratings', titanic='891 rows', bike='17,379 rows')
     assert count.get(name, ' MB in ') in out
 
 def test_real_set_missing_from_a_collection(shared, tmp_path):

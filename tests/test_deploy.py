@@ -182,7 +182,7 @@ def test_pictures_of_one_size_need_no_resize():
     learn = Learner(ImageDataLoaders.from_name_func(path, get_image_files(path)[:20], is_cat, num_workers=0), small_net(), loss_func=CrossEntropyLossFlat())
     assert deploy._item_rule(learn)[0] == [160, 160]
 
-@pytest.mark.parametrize('loss', [CrossEntropyLossFlat(weight=torch.tensor([1., 2.])), nn.CrossEntropyLoss(), F.cross_entropy, FocalLossFlat(), LabelSmoothingCrossEntropy()], ids=str)
+@pytest.mark.parametrize('loss', [CrossEntropyLossFlat(weight=torch.tensor([1., 2.])), nn.CrossEntropyLoss(), F.cross_entropy, FocalLossFlat(), LabelSmoothingCrossEntropy()], ids=lambda f: getattr(f, '__name__', str(f)))
 def test_kinds_of_cross_entropy(loss): deploy._check_loss(loss, 2)
 
 # ---- refusals -----------------------------------------------------------------------------------------------------

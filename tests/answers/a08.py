@@ -38,6 +38,8 @@ ANSWERS = {
                lambda size, ks, stride, padding: (size + padding - ks)//stride + 1,      # padding is on both sides
                lambda size, ks, stride, padding: (size + 2*padding - ks)/stride + 1,     # not a whole number
                lambda size, ks, stride, padding: -(-(size + 2*padding - ks)//stride) + 1,  # half a place does not count
+               lambda size, ks, stride, padding: round((size + 2*padding - ks)/stride + 1),
+               lambda size, ks, stride, padding: [].append((size + 2*padding - ks)//stride + 1),   # nothing is returned
                lambda size, ks, stride, padding: (size + 2*padding)//stride,
                lambda size, ks, stride, padding: size - ks + 1]),
     '08.2': dict(

@@ -1,0 +1,479 @@
+"Reading ratings, the fit against plain formulas, every method of the Recommender, bad tables, damaged files."
+import json, subprocess, sys
+
+import numpy as np, pandas as pd, pytest, torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from sklearn.linear_model import Ridge
+
+from conftest import ROOT
+from fastlessons import collab
+from fastlessons.collab import Recommender, fit_ratings, read_ratings
+
+def fails(kind, f, *words):
+    "Check that `f` raises `kind` with all `words` in a message that is short enough to read."
+    with pytest.raises(kind) as e: f()
+    text = str(e.value)
+    for w in words: assert w in text, text
+    assert len(text) < 600, text
+
+def simulated(n_user=150, n_item=80, seed=0, **cols):
+    "A table by three hidden tastes; returns it with the true values before rounding."
+    rng = np.random.default_rng(seed)
+    taste, kind = rng.normal(size=(n_user, 3)), rng.normal(size=(n_item, 3))
+    true = 3.4 + rng.normal(size=(n_user, 1))*.3 + rng.normal(size=n_item)*.4 + .5*taste@kind.T
+    u, i = np.where(rng.random(true.shape) < np.linspace(.6, .08, n_item))
+    stars = (true + rng.normal(size=true.shape)*.4).round().clip(1, 5)
+    return pd.DataFrame(dict(user=u, item=i, rating=stars[u, i], **cols)), true
+
+@pytest.fixture(scope='module')
+def table(): return simulated()[0].assign(title=lambda d: [f'Film {i}' for i in d.item])
+
+@pytest.fixture(scope='module')
+def split(table):
+    aside = np.random.default_rng(1).random(len(table)) < .2
+    return table[~aside], table[aside]
+
+@pytest.fixture(scope='module')
+def fast(split): return fit_ratings(split[0])
+
+@pytest.fixture(scope='module')
+def best(split): return fit_ratings(split[0], 'best', bar=False)
+
+@pytest.fixture(params=['fast', 'best'])
+def model(request): return request.getfixturevalue(request.param)
+
+def copy_of(model, tmp_path): return Recommender.load(model.save(tmp_path/'copy.safetensors'))
+
+# Reading
+
+@pytest.mark.parametrize('names', [('userId', 'movieId', 'rating'), ('user_id', 'item_id', 'stars'),
+                                   ('User ID', 'ISBN', 'Score'), ('customer', 'product', 'vote'),
+                                   ('reader', 'title', 'rating')])
+def test_columns_are_found(table, names):
+    df = table[['user', 'item', 'rating']].set_axis(names, axis=1)
+    found = read_ratings(df)
+    assert (found[['user', 'item', 'rating']].values == table[['user', 'item', 'rating']].values).all()
+
+def test_columns_are_given(table):
+    df = table.set_axis(['a', 'b', 'c', 'd'], axis=1)
+    found = read_ratings(df, user='a', item='b', rating='c', title='d')
+    assert [*found.columns] == ['user', 'item', 'rating', 'title'] and (found.title == table.title).all()
+    fails(ValueError, lambda: read_ratings(df), 'user, item, rating', "['a', 'b', 'c', 'd']", 'user=...')
+    fails(ValueError, lambda: read_ratings(df, user='e'), "no column 'e'")
+
+def test_csv(table, tmp_path):
+    table.to_csv(tmp_path/'r.csv', index=False)
+    assert read_ratings(tmp_path/'r.csv').equals(read_ratings(table))
+    assert read_ratings(str(tmp_path/'r.csv')).rating.dtype == np.float32
+    table.to_csv(tmp_path/'s.csv', index=False, sep=';')
+    fails(ValueError, lambda: read_ratings(tmp_path/'s.csv'), 'user;item;rating;title')
+    fails(FileNotFoundError, lambda: read_ratings(tmp_path/'no.csv'), 'does not exist')
+    fails(FileNotFoundError, lambda: read_ratings(tmp_path), 'neither u.data nor ratings.csv')
+
+def test_movielens_folders(table, tmp_path):
+    old, new = tmp_path/'old', tmp_path/'new'
+    old.mkdir(), new.mkdir()
+    df = table.assign(time=range(len(table)))
+    df = df[['user', 'item', 'rating', 'time']].astype({'rating': int})
+    df.to_csv(old/'u.data', sep='\t', index=False, header=False)
+    assert 'title' not in read_ratings(old)
+    lines = [f'{i}|Amélie {i}|01-Jan-1995||http|0|1\n' for i in range(80)]
+    (old/'u.item').write_text(''.join(lines), encoding='latin-1')
+    found, first = read_ratings(old), df.item.iloc[0]
+    assert found.title.iloc[0] == f'Amélie {first}' and (found.time == df.time).all()
+    df.set_axis(['userId', 'movieId', 'rating', 'timestamp'], axis=1).to_csv(new/'ratings.csv', index=False)
+    films = pd.DataFrame(dict(movieId=range(80), title=[f'Film {i}, The' for i in range(80)], genres='Drama|War'))
+    films.to_csv(new/'movies.csv', index=False)
+    found = read_ratings(new)
+    assert [*found.columns] == ['user', 'item', 'rating', 'time', 'title']
+    assert found.title.iloc[0] == f'Film {first}, The'
+
+NAN = float('nan')
+
+@pytest.mark.parametrize('change,words', [
+    (lambda d: d.drop(columns='rating'), ['No column is found for rating', 'rating=...']),
+    (lambda d: d.assign(rating=d.rating.where(d.index != 7)), ['1 of', 'row 7', 'dropna']),
+    (lambda d: d.assign(user=d.user.where(d.index > 4).astype(object)), ['5 of', 'row 0', 'row 2', ' ...']),
+    (lambda d: d.assign(rating=d.rating.astype('Int64').where(d.index != 7)), ['1 of', 'row 7']),
+    (lambda d: d.assign(rating=d.rating.where(d.index != 3, np.inf)), ['1 of', 'infinite', 'row 3']),
+    (lambda d: d.assign(rating=['good' if i in (2, 5) else '4' for i in d.index]),
+     ['2 of', 'not a number', 'row 2', 'good', 'row 5']),
+    (lambda d: pd.concat([d, d[3:5]], ignore_index=True), ['2 of', 'second rating', 'drop_duplicates']),
+    (lambda d: d[:0], ['There are 0 ratings']), (lambda d: d[:9], ['There are 9 ratings']),
+    (lambda d: d[d.user == 1], ['by 1 users']), (lambda d: d[d.item == 1], ['of 1 items']),
+    (lambda d: d.assign(rating=4), ['All', 'are 4.0', 'nothing to learn'])])
+def test_bad_tables(table, change, words):
+    for f in (read_ratings, fit_ratings): fails(ValueError, lambda: f(change(table)), *words)
+
+def test_limits(table):
+    assert len(read_ratings(table, limits=(1, 5))) == len(table)
+    n = int((table.rating < 2).sum())
+    for f in (read_ratings, fit_ratings):
+        fails(ValueError, lambda: f(table, limits=(2, 5)), f'{n} of {len(table):,}', 'outside 2 to 5')
+
+@pytest.mark.parametrize('kw,words', [
+    (dict(how='good'), ["'good'", "'best'"]), (dict(n_factors=-1), ['n_factors is -1']),
+    (dict(n_hints=1.5), ['n_hints is 1.5']), (dict(sweeps=0), ['sweeps is 0', '1 or more'])])
+def test_bad_settings(table, kw, words): fails(ValueError, lambda: fit_ratings(table, **kw), *words)
+
+# The sums
+
+def test_ridge_equals_sklearn():
+    x, t, d = torch.randn(3, 9, 4, dtype=torch.double), torch.randn(3, 9, dtype=torch.double), 2.5
+    w, _ = collab._ridge(x, t, torch.full((3, 4), d, dtype=torch.double), torch.zeros(3, 4, dtype=torch.double))
+    for j in range(3): assert np.allclose(w[j], Ridge(d, fit_intercept=False).fit(x[j], t[j]).coef_)
+    strong, three = (torch.full((3, 4), v, dtype=torch.double) for v in (1e9, 3.))
+    far, _ = collab._ridge(x, t, strong, three)
+    assert torch.allclose(far, torch.full_like(far, 3), atol=1e-6)   # a strong prior wins
+
+@pytest.mark.parametrize('size', [1, 7, 64, 10_000])
+def test_blocks_hold_every_rating_once(size):
+    rng = np.random.default_rng(0)
+    row, col = np.divmod(rng.choice(40*30, 300, replace=False), 30)
+    row[row == 5] = 6
+    val, found = rng.random(300).astype(np.float32), []
+    for rows, cols, vals in collab._blocks(row, col, val, 40, 30, size):
+        assert (vals[cols == 30] == 0).all()
+        for r, cs, vs in zip(rows.tolist(), cols.tolist(), vals.tolist()):
+            found += [(r, c, v) for c, v in zip(cs, vs) if c < 30]
+    assert sorted(found) == sorted(zip(row.tolist(), col.tolist(), val.tolist()))
+
+def test_solve_equals_the_formula():
+    df = simulated(12, 9)[0]
+    u, i, t = df.user.values, df.item.values, (df.rating.values - 3).astype(np.float32)
+    side = lambda a, b, n, m: collab._Side(a, b, t, n, m, np.zeros((n, 1)), 3, 1.)
+    people, films = side(u, i, 12, 9), side(i, u, 9, 12)
+    torch.manual_seed(0)
+    films.f[:-1], films.v[:-1], people.prior = torch.randn(9, 4), torch.rand(9, 4), torch.randn(12, 4)
+    best = people.solve(films, .7)
+    for j in range(12):
+        mine = torch.tensor(i[u == j])
+        x = torch.cat([torch.ones(len(mine), 1), films.f[mine, 1:]], 1).double()
+        d = (.7/people.spread).double()
+        doubt = torch.cat([torch.zeros(1), films.v[mine, 1:].sum(0)]).double()
+        A = x.T@x + torch.diag(d + doubt)
+        b = x.T@(torch.tensor(t[u == j]) - films.f[mine, 0]).double() + d*people.prior[j].double()
+        w = torch.linalg.solve(A, b)
+        assert torch.allclose(best[j].double(), w, atol=1e-4)
+        assert torch.allclose(people.v[j].double(), .7*torch.linalg.inv(A).diagonal(), atol=1e-4)
+
+def test_draws_spread_as_the_formula_says():
+    df = simulated(12, 9)[0]
+    t = (df.rating.values - 3).astype(np.float32)
+    side = lambda a, b, n, m: collab._Side(a.values, b.values, t, n, m, np.zeros((n, 1)), 2, 1.)
+    people, films = side(df.user, df.item, 12, 9), side(df.item, df.user, 9, 12)
+    films.f[:-1] = torch.randn(9, 3, generator=torch.Generator().manual_seed(0))
+    best, gen, draws = people.solve(films, .7), torch.Generator().manual_seed(1), []
+    var = people.v[:-1].clone()
+    for _ in range(3000):
+        assert torch.allclose(people.solve(films, .7, gen), best, atol=1e-5)
+        draws.append(people.f[:-1].clone())
+    draws = torch.stack(draws)
+    assert torch.allclose(draws.mean(0), best, atol=.07) and torch.allclose(draws.var(0), var, rtol=.15)
+
+def test_only_biases_equals_a_ridge_regression():
+    "Without factors, the biases are one ridge regression on who and what, whose penalties are known at the end."
+    df = simulated()[0]
+    m = fit_ratings(df, n_factors=0, n_hints=0, sweeps=60)
+    u, i = m._find('user', df.user), m._find('item', df.item)
+    p, q, miss = m.P[0, :, 0].double(), m.Q[0, :, 0].double(), torch.tensor(df.rating.values - m.mean)
+    prior, d = m.coef[0, 0, 0].double(), m.d[0, 0].double()
+    for j in (0, 5, 20):   # each person's bias, given the films'
+        at = u == j
+        assert torch.allclose(p[j], ((miss[at] - q[i[at]]).sum() + d*prior)/(at.sum() + d), atol=1e-4)
+
+# The result
+
+def test_it_beats_the_biases_and_best_beats_fast(split, fast, best):
+    errors = [m.validate(split[1])[0] for m in (fit_ratings(split[0], n_factors=0, n_hints=0), fast, best)]
+    assert errors[0] > errors[1] + .1 and errors[1] > errors[2] - .005, errors
+
+def test_it_finds_what_is_behind(fast):
+    true = simulated()[1]
+    preds = np.array([fast.predict(u, range(80)).pred for u in range(150)])
+    assert np.corrcoef(preds.ravel(), true.clip(1, 5).ravel())[0, 1] > .8
+
+def test_same_seed_same_model_and_nobody_elses_dice(split):
+    torch.manual_seed(3), np.random.seed(3)
+    a, b = torch.rand(1), np.random.rand()
+    torch.manual_seed(3), np.random.seed(3)
+    for how in ('fast', 'best'):
+        x, y = (fit_ratings(split[0][:800], how, seed=5, bar=False).predict(1, range(80)) for _ in range(2))
+        assert x.equals(y)
+    assert torch.rand(1) == a and np.random.rand() == b
+
+def test_order_of_rows_and_kind_of_ids_do_not_matter(split, fast):
+    named = split[0].assign(user=['person %d' % u for u in split[0].user], item=[i/2 for i in split[0].item])
+    a, b = fast.predict(3, range(80)).pred, fit_ratings(named).predict('person 3', [i/2 for i in range(80)]).pred
+    assert np.allclose(a, b, atol=1e-4)
+    assert fit_ratings(named.astype(dict(user='category'))).predict('person 3', 1.).known[0] == 'both'
+    mixed = split[0].assign(user=[u if u % 2 else f'u{u}' for u in split[0].user])
+    assert fit_ratings(mixed).predict([3, 'u4', 4, '3'], 1).known.tolist() == ['both', 'both', 'item', 'item']
+    dates = split[0].assign(user=pd.Timestamp('2020-01-01') + pd.to_timedelta(split[0].user, 'D'))
+    assert fit_ratings(dates).predict(pd.Timestamp('2020-01-04'), 1).known[0] == 'both'
+
+def test_other_scales(split):
+    df = split[0].assign(rating=split[0].rating*20)
+    m, n = (fit_ratings(d) for d in (df, split[0]))
+    assert m.limits == (20, 100)
+    assert np.allclose(m.predict(1, range(80)).pred, 20*n.predict(1, range(80)).pred, atol=.05)
+    assert fit_ratings(split[0], limits=(0, 10)).limits == (0, 10)
+
+def test_small_tables():
+    df = pd.DataFrame(dict(user=[0]*5 + [1]*5, item=[*range(5)]*2, rating=[1, 2, 3, 4, 5]*2))
+    for how in ('fast', 'best'): assert np.isfinite(fit_ratings(df, how).predict([0, 1, 2], 4).pred).all()
+    two = pd.DataFrame(dict(user=range(10), item=[0, 1]*5, rating=[1, 5]*5))
+    m = fit_ratings(two)
+    assert m.predict(0, 1).pred[0] > m.predict(1, 0).pred[0]
+
+def test_predict(model):
+    one = model.predict(3, 4)
+    assert [*one.columns] == ['user', 'item', 'pred', 'known'] and len(one) == 1
+    assert model.predict([3, 3], [4, 5]).equals(model.predict(3, [4, 5]))
+    assert model.predict([3, 4], 5).pred[1] == model.predict(4, 5).pred[0]
+    assert model.predict(3, 'Film 4').pred[0] == one.pred[0]
+    odd = pd.DataFrame(dict(user=[3, 99_999, 3, 'me'], item=[4, 4, 'new', None]), index=[9, 8, 7, 6])
+    p = model.predict(odd.user, odd.item)
+    assert p.known.tolist() == ['both', 'item', 'user', 'neither'] and [*p.index] == [9, 8, 7, 6]
+    assert p.pred.between(1, 5).all()
+    assert abs(p.pred[6] - model.mean) < .5
+    assert len(model.predict([], [])) == 0 == len(model.predict([], 3))
+    fails(ValueError, lambda: model.predict([1, 2], [1, 2, 3]), '2 users and 3 items')
+
+def test_validate(fast, split):
+    few = split[1][:3]
+    miss = fast.predict(few.user, few.item).pred - few.rating
+    assert np.allclose(fast.validate(few), ((miss**2).mean()**.5, miss.abs().mean()))
+    fails(ValueError, lambda: fast.validate(few[:0]), 'no ratings')
+    fails(ValueError, lambda: fast.validate(few.drop(columns='rating')), 'No column is found for rating')
+
+def test_unknown_user_is_the_average_one(fast):
+    assert np.corrcoef(fast.predict('me', fast.items.item).pred, fast.items.bias)[0, 1] > .95
+
+def test_recommend(model, split):
+    for u in (0, 7):
+        seen, found = set(split[0].item[split[0].user == u]), model.recommend(u, 1000)
+        assert len(found) == 80 - len(seen) and not seen & {*found.item} and found.pred.is_monotonic_decreasing
+        assert np.allclose(found.pred, model.predict(u, found.item).pred, atol=1e-4)
+        assert (found.title == [f'Film {i}' for i in found.item]).all() and found.attrs['known']
+    assert len(model.recommend(0, 1000, unseen=False)) == 80
+    everybody, some = model.recommend(n=4), model.recommend([7, 'me', 0], 4)
+    assert len(everybody) == 150*4 and some.user.tolist() == [7]*4 + ['me']*4 + [0]*4
+    for u in (0, 7):
+        for many in (everybody, some): assert many.item[many.user == u].tolist() == model.recommend(u, 4).item.tolist()
+    me = model.recommend('me', 4)
+    assert len(me) == 4 and me.attrs['known'] is False
+    assert model.recommend([]).empty and 'user' in model.recommend([0])
+    fails(ValueError, lambda: model.recommend(0, 0), 'n is 0')
+
+def test_recommend_to_one_who_has_seen_all():
+    df = simulated(20, 15)[0]
+    full = pd.DataFrame(dict(user='all', item=range(15), rating=[3, 4]*7 + [5]))
+    m = fit_ratings(pd.concat([df, full], ignore_index=True))
+    assert m.recommend('all').empty and len(m.recommend('all', 3, unseen=False)) == 3
+    assert 'all' not in set(m.recommend(n=2).user)
+
+def test_similar(model):
+    s = model.similar('Film 2', 1000)
+    assert len(s) == 79 and 2 not in set(s.item)
+    assert s.similarity.between(-1.001, 1.001).all() and s.similarity.is_monotonic_decreasing
+    back = model.similar(s.item[0], 1000).set_index('item').similarity
+    assert abs(back[2] - s.similarity[0]) < 1e-5
+    assert len(model.similar(2, 3)) == 3
+
+def test_names_of_items(fast, tmp_path):
+    fails(KeyError, lambda: fast.similar('Flim 2'), 'Did you mean', "'Film 2'")
+    fails(KeyError, lambda: fast.similar('film 79'), "'Film 79'")
+    fails(KeyError, lambda: fast.similar('?'), 'Expected the id or the title')
+    m = copy_of(fast, tmp_path)
+    m.titles = ['Film 2' if t == 'Film 3' else t for t in m.titles]
+    fails(KeyError, lambda: m.similar('Film 2'), 'Several items have the title', 'Give the id')
+    assert m.predict(0, 'Film 2').known[0] == 'user' and len(m.similar(2, 3)) == 3
+
+def test_without_titles(table):
+    m = fit_ratings(table.drop(columns='title'))
+    assert [*m.recommend(0).columns] == ['item', 'pred'] and [*m.similar(3).columns] == ['item', 'similarity']
+    assert m.plot_items(5).texts[0].get_text().isdigit()
+    fails(KeyError, lambda: m.similar('Film 3'), 'Expected the id')
+
+def test_explain_adds_up(model, split):
+    for u, i in ((0, 3), (7, 60), (100, 79)):
+        why, own = model.explain(u, i, None), split[0][split[0].user == u]
+        raw = model._raw(model._find('user', u), model._find('item', i))
+        assert sorted(zip(why.item, why.rating)) == sorted(zip(own.item, own.rating))
+        a = why.attrs
+        assert abs(why.pull.sum() - a['pulls']) < 1e-4 and abs(a['pred'] - raw[0]) < 1e-3
+        assert abs(a['mean'] + a['item'] + a['hints'] + a['pulls'] - a['pred']) < 1e-6
+        assert why.pull.abs().is_monotonic_decreasing and model.explain(u, i, 2).equals(why[:2])
+    none = model.explain('me', 3)
+    assert none.empty and abs(none.attrs['pred'] - model._raw([150], model._find('item', 3))[0]) < 1e-3
+
+def test_a_pull_is_what_the_rating_changes(fast, split, tmp_path):
+    "If a rating had been what the film gets anyway, the prediction would be lower by the pull."
+    m, own = copy_of(fast, tmp_path), split[0][split[0].user == 7]
+    why = m.explain(7, 60, None).set_index('item')
+    j = int(own.item.iloc[0])
+    base = m.mean + float(m.Q[0, m._find('item', j)[0], 0])
+    before = m._raw(m._find('user', 7), m._find('item', 60))[0]
+    m.add_user(7, own.assign(rating=own.rating.where(own.item != j, base)).drop(columns='user'))
+    assert abs(before - m._raw(m._find('user', 7), m._find('item', 60))[0] - why.pull[j]) < 1e-3
+
+def test_add_user(model, split, tmp_path):
+    m, own = copy_of(model, tmp_path), split[0][split[0].user == 7]
+    before = m.predict(range(150), 5)
+    assert m.add_user('twin', own) is m
+    assert np.allclose(m.predict('twin', range(80)).pred, m.predict(7, range(80)).pred, atol=1e-3)
+    assert m.predict(range(150), 5).equals(before) and len(m.val) == len(split[0]) + len(own)
+    assert sorted(m.recommend('twin', 99).item) == sorted(m.recommend(7, 99).item)
+    m.add_user(7, {'Film 3': 1, 4: 5})   # in place of the old ratings
+    assert sorted(m.explain(7, 9, None).item) == [3, 4] and len(m.val) == len(split[0]) + 2
+    assert m.predict(8, range(80)).equals(model.predict(8, range(80))) and m.recommend(8).equals(model.recommend(8))
+    m.add_user('shy', {})
+    assert m.explain('shy', 3).empty and m.predict('shy', 3).known[0] == 'both'
+    assert m.users.n.sum() == len(m.val) == m.items.n.sum() and (m.users.user == m.user_ids).all()
+    again = copy_of(m, tmp_path)
+    for f in (lambda m: m.recommend(), lambda m: m.predict(['twin', 'shy', 7], 4)): assert f(again).equals(f(m))
+
+@pytest.mark.parametrize('ratings,kind,words', [
+    ({'Film 1': 7}, ValueError, ['[7.0]', 'from 1 to 5']), ({'Film 1': NAN}, ValueError, ['nan']),
+    ({'No film': 3}, KeyError, ["'No film'"]), ({'Film 1': 3, 1: 4}, ValueError, ['2 ratings of 1 items']),
+    (pd.DataFrame(dict(item=[1])), ValueError, ['No column rating'])])
+def test_add_user_refuses(fast, ratings, kind, words):
+    n = len(fast.val)
+    fails(kind, lambda: fast.add_user('x', ratings), *words)
+    assert len(fast.val) == n and fast.predict('x', 1).known[0] == 'item'
+
+def test_a_newcomer_is_understood(split):
+    "Fold in people whom the model has not seen: better than taking them for the average person."
+    new = split[0].user >= 120
+    m = fit_ratings(split[0][~new])
+    test = split[1][split[1].user >= 120]
+    before = m.validate(test)[0]
+    for u, own in split[0][new].groupby('user'): m.add_user(u, own)
+    assert m.validate(test)[0] < before - .15
+
+def test_items_and_users(model, split):
+    it, us = model.items, model.users
+    by = split[0].groupby('item').rating
+    in_order = it.set_index('item').sort_index()
+    assert (in_order.n == by.size()).all() and np.allclose(in_order.average, by.mean())
+    assert (us.set_index('user').n.sort_index() == split[0].groupby('user').size()).all()
+    mean = np.array([model._raw(range(150), [i]*150).mean() for i in range(80)])
+    assert np.allclose(it.bias, mean - model.mean, atol=1e-3)
+    assert model.item_factors.shape[0] == 80 and model.user_factors.shape[0] == 150
+
+def test_plot(model):
+    ax = model.plot_items(12)
+    assert len(ax.texts) == 12 and ax.get_xlabel() and ax.get_ylabel()
+    assert [t.get_text() for t in model.plot_items(items=[3, 'Film 5', 9]).texts] == ['Film 3', 'Film 5', 'Film 9']
+
+# Time
+
+@pytest.fixture(scope='module')
+def timed():
+    df, rng = simulated()[0], np.random.default_rng(2)
+    sitting, mood = rng.integers(0, 2, len(df)), rng.normal(size=(150, 2))*.8
+    return df.assign(time=sitting*86_400 + rng.integers(0, 200, len(df)), rating=(df.rating + mood[df.user, sitting]))
+
+def test_time_helps(timed):
+    m = fit_ratings(timed[::2])
+    assert m.validate(timed[1::2], time=True)[0] < m.validate(timed[1::2])[0] - .03
+    when = pd.to_datetime(timed.time, unit='s')
+    for same in (when, when.dt.tz_localize('UTC'), when.astype(str)):
+        dated = timed.assign(time=same)
+        found = fit_ratings(dated[::2]).validate(dated[1::2], time=True)
+        assert np.allclose(found, m.validate(timed[1::2], time=True), atol=1e-4)
+    gaps = timed.assign(time=when.where(timed.index % 3 > 0))   # some times are not known
+    assert np.isfinite(fit_ratings(gaps[::2]).validate(gaps[1::2], time=True)).all()
+    assert m.predict(3, [1, 2], time=-1e9).equals(m.predict(3, [1, 2]))
+    assert m.predict('me', 1, time=5).equals(m.predict('me', 1))
+
+def test_time_by_hand(timed):
+    m = fit_ratings(timed)
+    own = timed[timed.user == 4]
+    miss = own.rating - m._raw(m._find('user', own.user), m._find('item', own.item))
+    w = np.exp(-np.abs(own.time - 50)/120)
+    assert np.allclose(m._mood(m._find('user', 4), pd.Series([50])), (w*miss).sum()/(w.sum() + 3), atol=1e-4)
+
+def test_time_refuses_and_saves(timed, fast, tmp_path):
+    fails(ValueError, lambda: fast.predict(0, 0, time=3), 'had no time')
+    m = fit_ratings(timed)
+    fails(ValueError, lambda: m.predict(0, [1, 2], time=[1, 2, 3]), '2 pairs and 3 times')
+    assert copy_of(m, tmp_path).predict(4, 5, time=60).equals(m.predict(4, 5, time=60))
+    m.add_user('me', {1: 5}).add_user('you', pd.DataFrame(dict(item=[1, 2], rating=[5, 4], time=[3, 4])))
+    assert m.predict('me', 5, time=3).equals(m.predict('me', 5))
+    assert not m.predict('you', 5, time=3).equals(m.predict('you', 5))
+
+# Files
+
+def test_save_and_load(model, tmp_path):
+    path = model.save(tmp_path/'films.safetensors')
+    again = Recommender.load(str(path))
+    for f in (lambda m: m.recommend(n=3), lambda m: m.explain(3, 9), lambda m: m.similar(3), lambda m: m.items):
+        assert f(model).equals(f(again))
+    assert [p.name for p in tmp_path.iterdir()] == ['films.safetensors'] and again.limits == model.limits
+    with safe_open(path, 'pt') as f: assert json.loads(f.metadata()['recommender'])['items'] == model.item_ids.tolist()
+
+def test_a_failed_save_leaves_the_old_file(fast, tmp_path, monkeypatch):
+    path = fast.save(tmp_path/'m.safetensors')
+    was = path.read_bytes()
+    def full(*a, **kw):
+        a[1].write_bytes(b'half')
+        raise OSError('disk full')
+    monkeypatch.setattr(collab, 'save_file', full)
+    with pytest.raises(OSError): fast.save(path)
+    assert path.read_bytes() == was and [*tmp_path.iterdir()] == [path]
+
+def test_ids_that_json_does_not_know(table, tmp_path):
+    dates = pd.Timestamp('2020-01-01') + pd.to_timedelta(table.user, 'D')
+    m = fit_ratings(table.assign(user=dates))
+    fails(TypeError, lambda: m.save(tmp_path/'m.safetensors'), 'Timestamp', 'text or numbers')
+    assert not [*tmp_path.iterdir()]
+
+def rewrite(path, change):
+    "Change tensors and text of a saved model."
+    with safe_open(path, 'pt') as f:
+        text, t = json.loads(f.metadata()['recommender']), {n: f.get_tensor(n) for n in f.keys()}
+    change(text, t)
+    save_file({n: v.contiguous() for n, v in t.items()}, path, metadata=dict(recommender=json.dumps(text)))
+
+@pytest.mark.parametrize('change', [
+    lambda x, t: x['users'].pop(), lambda x, t: x['items'].append('more'), lambda x, t: x.pop('mean'),
+    lambda x, t: x['titles'].pop(), lambda x, t: t.pop('Q'), lambda x, t: t.update(Q=t['Q'][..., 1:]),
+    lambda x, t: t.update(item=t['item'] + 1), lambda x, t: t.update(val=t['val'][1:]),
+    lambda x, t: t.update(start=t['start'].flip(0)), lambda x, t: t.update(P=t['P'][0]),
+    lambda x, t: t.update(hint_std=t['hint_std'][1:])])
+def test_damaged_models(fast, tmp_path, change):
+    path = fast.save(tmp_path/'m.safetensors')
+    rewrite(path, change)
+    fails(ValueError, lambda: Recommender.load(path), 'm.safetensors is damaged')
+
+def test_files_that_are_none(fast, tmp_path):
+    path = fast.save(tmp_path/'m.safetensors')
+    for bad in (b'', b'not a model', path.read_bytes()[:-10], path.read_bytes()[:100]):
+        path.write_bytes(bad)
+        fails(ValueError, lambda: Recommender.load(path), 'is damaged')
+    save_file({'x': torch.zeros(2)}, path)
+    fails(ValueError, lambda: Recommender.load(path), 'no saved Recommender')
+    with pytest.raises(FileNotFoundError): Recommender.load(tmp_path/'none')
+
+# Real data, and size
+
+def test_movielens(shared):
+    df = read_ratings(shared/'data/ml-100k', limits=(1, 5))
+    assert df.shape == (100_000, 5) and df.user.nunique() == 943 and df.item.nunique() == 1682
+    test = np.arange(len(df)) < 20_000   # MovieLens's own first split
+    m = fit_ratings(df[~test])
+    rmse, mae = m.validate(df[test])
+    assert rmse < .91 and mae < .72 and m.validate(df[test], time=True)[0] < rmse - .01
+    assert 'Empire Strikes Back, The (1980)' in set(m.similar('Star Wars (1977)', 5).title)
+
+def test_benchmark_runs(table, tmp_path):
+    table.assign(time=0).to_csv(tmp_path/'r.csv', index=False)
+    def run(*a):
+        cmd = [sys.executable, ROOT/'benchmarks/collab.py', *a]
+        return subprocess.run(cmd, check=True, capture_output=True, text=True, timeout=600).stdout
+    out = run('--data', tmp_path/'r.csv', '--splits', 'own', '--folds', '0', '--ways', 'biases', 'fast', 'SVD')
+    assert 'fastlessons fast, with time' in out and 'Without Surprise' in out
+    assert len(run('--rows', '20000').split()) == 7
