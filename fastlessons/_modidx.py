@@ -540,7 +540,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'fastlessons.tabular._logs': ('tabular.html#_logs', 'fastlessons/tabular.py'),
                                      'fastlessons.tabular._plain': ('tabular.html#_plain', 'fastlessons/tabular.py'),
                                      'fastlessons.tabular._read_table': ('tabular.html#_read_table', 'fastlessons/tabular.py'),
-                                     'fastlessons.tabular._refuse': ('tabular.html#_refuse', 'fastlessons/tabular.py'),
+                                     'fastlessons.tabular._reject': ('tabular.html#_reject', 'fastlessons/tabular.py'),
                                      'fastlessons.tabular._vocab': ('tabular.html#_vocab', 'fastlessons/tabular.py'),
                                      'fastlessons.tabular._whole_net': ('tabular.html#_whole_net', 'fastlessons/tabular.py'),
                                      'fastlessons.tabular.emb_size': ('tabular.html#emb_size', 'fastlessons/tabular.py'),

@@ -32,7 +32,7 @@ def _plain(v):
     "Return a number of numpy as one of Python: np.int64(3) reads badly."
     return v.item() if hasattr(v, 'item') else v
 
-def _refuse(col, bad, says, todo):
+def _reject(col, bad, says, todo):
     "Raise a ValueError if one of the rows is `bad`; name the column, and the first of these rows by its label."
     if not bad.any(): return
     n, i = int(bad.sum()), int(np.argmax(bad))
@@ -50,10 +50,10 @@ def to_numbers(
         raise ValueError(f'Column {name!r} holds {col.dtype}, expected numbers. Of a date, make columns of numbers '
                          f'first: df[{name!r}].dt.month, .dt.dayofweek, .dt.hour.')
     num = pd.to_numeric(col.astype(object) if col.dtype == 'category' else col, errors='coerce')
-    _refuse(col, (num.isna() & col.notna()).to_numpy(), 'should hold numbers',
+    _reject(col, (num.isna() & col.notna()).to_numpy(), 'should hold numbers',
             f"Make gaps of them with pd.to_numeric(df[{name!r}], errors='coerce'), or list the column under cats.")
     x = num.to_numpy(float, na_value=np.nan)
-    _refuse(col, np.abs(x) > 1e30, 'holds infinity, or a number too large to count with',
+    _reject(col, np.abs(x) > 1e30, 'holds infinity, or a number too large to count with',
             f'Make a gap of it: df[{name!r}].replace([np.inf, -np.inf], np.nan).')
     return x
 
@@ -83,7 +83,7 @@ def _vocab(df, name):
 # %% ../nbs/85_tabular.ipynb #74fa7e9a
 def _logs(df, name, x):
     "Return the logarithm of `1 + x`, for a column that has no number below 0."
-    _refuse(df[name], x < 0, 'is to be on a logarithmic scale, and holds a number below 0', 'Take it out of `log`.')
+    _reject(df[name], x < 0, 'is to be on a logarithmic scale, and holds a number below 0', 'Take it out of `log`.')
     return np.log1p(x)
 
 class TabularPrep:
@@ -249,7 +249,7 @@ class Answers:
 
     def _whole(self, df):
         col = _column(df, self.name)
-        _refuse(col, col.isna().to_numpy(), 'is what we want to predict, and has a gap', 'Train on the rows that have '
+        _reject(col, col.isna().to_numpy(), 'is what we want to predict, and has a gap', 'Train on the rows that have '
                 f'an answer: df.dropna(subset=[{self.name!r}]).')
         return col
 
@@ -267,7 +267,7 @@ class Answers:
             return torch.tensor((x - s['mean'])/(s['std'] or 1), dtype=torch.float32)[:, None]
         code = {_key(k): i for i, k in enumerate(self.classes)}
         y = col.map(lambda v: code.get(_key(v), -1)).to_numpy(int)
-        _refuse(col, y < 0, 'holds a class that no training row has', 'Leave such rows out, or train on some of them.')
+        _reject(col, y < 0, 'holds a class that no training row has', 'Leave such rows out, or train on some of them.')
         return torch.tensor(y)
 
     def back(self,
