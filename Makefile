@@ -15,7 +15,7 @@ lab: .venv/ready
 	@$(BIN)/jupyter lab --notebook-dir=nbs
 
 bench: .venv/ready
-	@for b in benchmarks/*.py; do $(BIN)/python $$b || exit 1; done
+	@$(BIN)/python benchmarks/run.py $(if $(DATA),--data $(DATA))
 
 # The environment. CONSTRAINTS= (empty) takes the newest versions.
 .venv/ready: settings.ini setup.py pyproject.toml $(CONSTRAINTS)

@@ -41,6 +41,7 @@ def parts():
         loops = timeit(lambda: conv_loops(x.numpy(), w.numpy()), number=1)*1000
         print(f'{str(tuple(x.shape)):>22}{str(tuple(w.shape)):>16}{loops:10.0f}{fast[0]:10.2f}{fast[1]:10.2f}'
               f'{loops/fast[0]:14.0f}x{fast[0]/fast[1]:13.1f}x')
+        print(f'=> ms a convolution: windows, loops | pictures {tuple(x.shape)}, kernels {tuple(w.shape)} | {fast[0]:.2f} | {loops:.0f} | {loops/fast[0]:.0f}')
 
 class Curve(Callback):
     "Note seconds of training and accuracy after each epoch."
@@ -92,12 +93,17 @@ def digits(source, seeds, goal):
         for seed, points in enumerate(runs):
             print(f'{name}, seed {seed}: ' + '  '.join(f'{s:.1f} s {a:.2%}' for s, a in points), flush=True)
         reach = [next((s for s, a in p if a >= goal), None) for p in runs]
-        reach = f'{median(reach):.0f}' if None not in reach else 'not reached'
+        reach = f'{median(reach):.1f}' if None not in reach else 'not reached'
         net = way.net()
         net(data[0][:2])   # a lazy layer has its size from now on
         table.append((name, sum(p.numel() for p in net.parameters()), reach, median(p[-1][1] for p in runs), median(p[-1][0] for p in runs)))
     print(f'\n{"training":20}{"parameters":>11}{f"seconds to {goal:.0%}":>17}{"accuracy at the end":>21}{"after seconds":>15}')
     for name, n, reach, acc, secs in table: print(f'{name:20}{n:>11,}{reach:>17}{acc:>21.2%}{secs:>15.0f}')
+    (_, _, ours, best, _), *others = table
+    for name, _, reach, acc, _ in others:
+        ratio = '' if 'not reached' in (ours, reach) else f'{float(reach)/float(ours):.1f}'
+        print(f'=> seconds to {goal:.0%} (accuracy at the end): ResNet of lesson 08, {name} | {len(x):,} digits | {ours} ({best:.2%}) | {reach} ({acc:.2%}) | '
+              f'{ratio}')
 
 def colour(source, seeds):
     "Train the lesson's ResNet on small colour pictures."

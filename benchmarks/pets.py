@@ -47,6 +47,10 @@ def compare(task, files, arch, sizes, seeds):
     for (name, size), (err, sec, cpu) in med.items():
         ratios = ', '.join(f'{med["stock", s][1]/sec:.1f}x' for s in sizes)
         print(f'{f"{name} {size} px":18}{err:8.3f}{sec:9.1f}{cpu:8.1f}   {ratios}')
+    for size in sizes:
+        (e, s, _), (e0, s0, _) = med['tune_head', size], med['stock', size]
+        print(f'=> seconds to train (error): tune_head, fine_tune(1) | {len(files)} pets at {size} px, {task}, {arch.__name__} | '
+              f'{s:.1f} ({e:.3f}) | {s0:.1f} ({e0:.3f}) | {s0/s:.1f}')
     print()
 
 def speed(f, n, cores, seconds=2):

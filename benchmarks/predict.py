@@ -113,5 +113,6 @@ def main(arch='resnet_mini'):
     print(f'{arch}, {RUNS} runs each, {len(files)} pictures, {os.cpu_count()} cores, OMP_NUM_THREADS {os.environ.get("OMP_NUM_THREADS", "not set")}; largest difference between the two answers {gap:.1e}')
     print(f'{"":36}{"load_learner":>14}{"Classifier":>14}{"ratio":>10}')
     for name, x, y in rows: print(f'{name:36}{x:14.2f}{y:14.2f}{x/y:9.1f}x')
+    for name, x, y in rows: print(f'=> {name}: Classifier, load_learner | {arch}, 128 px | {y:.2f} | {x:.2f} | {x/y:.1f}')
 
 if __name__ == '__main__': make_models(Path(sys.argv[2]), sys.argv[1]) if len(sys.argv) == 3 else main(*sys.argv[1:])
