@@ -7,8 +7,10 @@ __all__ = ['CASES', 'cases', 'run_cases', 'exercise', 'record', 'machine', 'resu
 
 # %% ../nbs/91_check.ipynb #130be3ef
 import json, os, platform, time
+from functools import wraps
 from hashlib import sha256
 from importlib.metadata import version
+from types import FunctionType
 
 from . import data
 
@@ -34,6 +36,20 @@ def _not_begun(f):
     return (code is not None and code.co_consts[-1:] == (None,)
             and code.co_code in (_dots.__code__.co_code, _only_doc.__code__.co_code))
 
+def _noting(f, last):
+    "Wrap a function of the learner's so that `last` holds the arguments of its last call, for the hint."
+    if not isinstance(f, FunctionType): return f
+    @wraps(f)
+    def noted(*args, **kw):
+        last[:] = [*args, *kw.values()]
+        return f(*args, **kw)
+    return noted
+
+def _called(last):
+    "Say with what the learner's function was called, if that is short enough to help."
+    text = ', '.join(map(repr, last))
+    return f'. It was called with ({text})' if last and len(text) < 120 else ''
+
 def run_cases(
     number,  # exercise, e.g. '01.2'
     answer,  # what the learner made: a function, a number, a model, ...
@@ -41,13 +57,14 @@ def run_cases(
     "Run the cases of exercise `number` on `answer`."
     if answer is None or answer is ... or _not_begun(answer):
         return None, 'Not yet: put your answer in place of the dots.'
-    passed, hint = 0, '. Did you forget to return it?'
+    passed, hint, last = 0, '. Did you forget to return it?', []
     try:
-        for expected, holds in CASES[number](answer):
+        for expected, holds in CASES[number](_noting(answer, last)):
             if not holds: return False, f'Not quite. Expected: {expected}' + hint*expected.endswith('yours gave None')
             passed += 1
     except NotImplementedError: return None, 'Not yet: your function has no body so far.'
-    except Exception as e: return False, f'Not quite. Case {passed+1} stopped with {type(e).__name__}: {e}'
+    except Exception as e:
+        return False, f'Not quite. Case {passed+1} stopped with {type(e).__name__}: {e}' + _called(last)
     return True, f'Right! All {passed} cases hold.'
 
 def exercise(
@@ -171,7 +188,8 @@ def _(dummies):
 @cases('05.2')
 def _(interval):
     got = interval(80, 100)
-    yield f'two numbers, the lower and the upper end; yours gave {got!r}', len(got) == 2
+    two = hasattr(got, '__len__') and len(got) == 2
+    yield f'two numbers, the lower and the upper end; yours gave {got!r}', two
     for (right, n), (low, high), why in (
             ((80, 100), (.7216, .8784), '1.96 times the root of .8*.2/100 is .0784'),
             ((320, 400), (.7608, .8392), 'with four times as many, half as wide'),

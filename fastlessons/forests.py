@@ -405,10 +405,10 @@ def draw(self:_Trees,
     n, ax = self.nodes_, ax or plt.subplots(figsize=(2.6*2**min(depth, 2), 1.3*depth + 1.3))[1]
     def box(i, x, width, level):
         mean = self._answers(n.value[i:i+1])[0]
-        says = f'{mean:.4g}' if mean.ndim == 0 else f'{self.classes_[mean.argmax()]} {mean.max():.0%}'
-        text = f'{self.question(i)}\n{n.size[i]:.0f} rows: {says}'.strip()
+        says = f'mean {mean:.4g}' if mean.ndim == 0 else f'{self.classes_[mean.argmax()]} {mean.max():.0%}'
+        text = f'{self.question(i)}\n{n.size[i]:.0f} rows\n{says}'.strip()
         look = dict(fc='white', ec='tab:gray', boxstyle='round')
-        ax.text(x, -level, text, ha='center', va='center', size=8, bbox=look)
+        ax.text(x, -level, text, ha='center', va='center', bbox=look)
         for side, child in ((-1, n.left[i]), (1, n.left[i]+1)) if level < depth and n.col[i] >= 0 else ():
             ax.plot([x, x + side*width/2], [-level, -level-1], color='tab:gray', zorder=0)
             box(child, x + side*width/2, width/2, level+1)

@@ -221,7 +221,7 @@ def test_drawing():
         texts = [t.get_text() for t in ax.texts]
         assert 3 <= len(texts) <= 15 and all('rows' in t for t in texts)
         plt.close('all')
-    assert TreeClassifier(max_depth=1).fit(x, y).draw().texts[0].get_text().startswith('Sex is female?\n900 rows: 0 6')
+    assert TreeClassifier(max_depth=1).fit(x, y).draw().texts[0].get_text().startswith('Sex is female?\n900 rows\n0 6')
     gap = TreeClassifier(max_depth=1).fit(pd.DataFrame(dict(a=[1, 2, None, None]*5)), [0, 0, 1, 1]*5)
     assert gap.question(0) == 'a is missing?' and gap.question(1) == ''
 
