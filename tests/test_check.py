@@ -56,6 +56,13 @@ def test_hints_name_the_mistake(capsys):
     assert 'rows are the actual class' in run_cases('01.3', a['columns_as_actual'])[1]
     assert 'Maine_Coon' in run_cases('01.1', lambda f: f.split('_')[0])[1]
 
+def test_a_stopped_answer_hears_what_it_was_called_with():
+    def known(cats, values): return [[int(cats.index(v) == i) for i in range(len(cats))] for v in values]
+    assert run_cases('05.1', known)[1].endswith("is not in list. It was called with (['C', 'S'], ['S', 'X'])")
+    check.CASES['00.9'] = lambda f: iter([(f(list(range(99))), True)])
+    try: assert run_cases('00.9', lambda x: 1/0)[1].endswith('division by zero')   # too long to help
+    finally: del check.CASES['00.9']
+
 def todo(*args): raise NotImplementedError
 def dots(a, b=1): ...
 def passes(*args): pass
