@@ -1,23 +1,24 @@
-"""Is this review positive or negative? Seven ways, one run; and how fast our tokenizer is.
+"""Is this review positive or negative? Seven ways in one run; and the speed of our tokenizer beside `tokenizers`.
 
-    python benchmarks/nlp.py --data FOLDER [--ways bayes logistic averaged lstm last frozen tuned] [--seed 42]
-    python benchmarks/nlp.py --speed FOLDER
+    python benchmarks/nlp.py [--data FOLDER] [--set sentences imdb] [--ways ...] [--seed 42]
 
-1. FOLDER is Rotten Tomatoes (rt-polarity.pos, .neg; a tenth is held out by `split_texts`) or IMDb (its own test set).
-   Accuracy is on the held-out texts. The clock counts everything from lists of texts to a model that is ready: tokens,
-   vocabulary, training; for `frozen` and `tuned` not the loading of the encoder. No choice below was made by looking at
-   the held-out texts: settings come from the papers or from a split of the training texts (see `--seed`).
+1. FOLDER holds the real sets (Rotten Tomatoes, IMDb), or is 'sample' (the default) or 'full'. Of the sentences a
+   tenth is held out by `split_texts`; IMDb has a test set of its own. Accuracy is on the held-out texts. The clock
+   counts all from lists of texts to predictions: tokens, vocabulary, training; not the loading of the encoder.
+   Settings come from the papers, or were chosen on a split of the training texts.
    - bayes, logistic: which words and pairs of neighbours are there (twice or more in the training texts), by
      scikit-learn: multinomial naive Bayes, and logistic regression on tf-idf.
    - averaged: an embedding a word, averaged, then a linear layer; fastai, five epochs.
    - lstm: fastai's AWD-LSTM from scratch, by the recipe of ULMFiT: a language model of the training texts, then a
-     classifier with its body. Pieces of words by our BPE.
+     classifier with its body. Pieces of words by our BPE. Not on IMDb: it would take an hour.
    - last, frozen: all-MiniLM-L6-v2 as it is, then logistic regression: on its sentence vectors, and on the means of all
      its layers.
    - tuned: all-MiniLM-L6-v2 fine-tuned by `text_learner`: all but the embeddings, three epochs.
-2. --speed: train and encode with 2,000 tokens on the texts of FOLDER, ours (Python) beside the library `tokenizers`
-   (Rust), both by byte-level BPE, one thread; ratios are theirs to ours.
-Nothing else should run on the machine."""
+   On IMDb only the ways that count and average run, unless --ways names others.
+2. Tokenizers learn 2,000 tokens on the same texts and encode them all, ours (Python) and `tokenizers` (Rust), both by
+   byte-level BPE, one thread.
+A ratio is the other's seconds to ours. Without an encoder its rows are left out. Nothing else should run
+on the machine."""
 import argparse, os, time
 os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
 
@@ -28,17 +29,20 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 
+from fastlessons.data import get_data
 from fastlessons.nlp import *
 
 def quiet(learn, *args, **kw):
     with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(*args, **kw)
 
+TOKENS = dict(tokenizer=words, token_pattern=None, lowercase=False, ngram_range=(1, 2), min_df=2)
+
 def by_bayes(train, y, test):
-    counts = CountVectorizer(tokenizer=words, token_pattern=None, lowercase=False, ngram_range=(1, 2), min_df=2, binary=True)
+    counts = CountVectorizer(binary=True, **TOKENS)
     return make_pipeline(counts, MultinomialNB()).fit(train, y).predict(test)
 
 def by_logistic(train, y, test):
-    tfidf = TfidfVectorizer(tokenizer=words, token_pattern=None, lowercase=False, ngram_range=(1, 2), min_df=2, sublinear_tf=True)
+    tfidf = TfidfVectorizer(sublinear_tf=True, **TOKENS)
     return make_pipeline(tfidf, LogisticRegression(C=4, max_iter=300)).fit(train, y).predict(test)
 
 class Averaged(nn.Module):
@@ -52,8 +56,8 @@ class Averaged(nn.Module):
 
 def loaders(train, y, test, tok, **kw):
     "Serve all texts; those to predict come with labels that nobody looks at."
-    n = len(train)
-    return dataloaders_from_texts([*train, *test], [*y, *[i % 2 for i in range(len(test))]], tok, range(n, n+len(test)), **kw)
+    n, none = len(train), [i % 2 for i in range(len(test))]
+    return dataloaders_from_texts([*train, *test], [*y, *none], tok, range(n, n+len(test)), **kw)
 
 def by_averaged(train, y, test):
     vocab = Vocab(train)
@@ -87,35 +91,42 @@ def by_tuned(train, y, test):
 
 _encoder = []
 def encoder():
-    if not _encoder: _encoder.append(load_encoder())
+    if not _encoder: _encoder.append(find_encoder())
     return _encoder[0]
 
-WAYS = dict(bayes=by_bayes, logistic=by_logistic, averaged=by_averaged, lstm=by_lstm, last=by_last, frozen=by_frozen, tuned=by_tuned)
+WAYS = dict(bayes=by_bayes, logistic=by_logistic, averaged=by_averaged, lstm=by_lstm, last=by_last, frozen=by_frozen,
+            tuned=by_tuned)
 NAMES = dict(bayes='naive Bayes, words and pairs', logistic='logistic regression, words and pairs',
-             averaged='averaged embedding', lstm='AWD-LSTM from scratch', last='frozen encoder, last layer, linear model', frozen='frozen encoder, all layers, linear model',
-             tuned='fine-tuned encoder')
+             averaged='averaged embedding', lstm='AWD-LSTM from scratch', last='frozen encoder, last layer, linear',
+             frozen='frozen encoder, all layers, linear', tuned='fine-tuned encoder')
+BASE = 'bayes'   # the others are compared with it
 
-def compare(folder, ways, seed, inner):
+def compare(df, ways, seed, what):
     "Print accuracy and seconds of each way."
-    df = read_reviews(folder)
     if df.is_valid.any(): train, test = np.where(~df.is_valid)[0], np.where(df.is_valid)[0]
     else: train, test = split_texts(df.text, df.label, seed=seed)
-    if inner:
-        df = df.iloc[train].reset_index(drop=True)
-        train, test = split_texts(df.text, df.label, seed=0)
     x, y, xt, yt = df.text[train].tolist(), df.label[train].tolist(), df.text[test].tolist(), df.label[test].values
-    if {'last', 'frozen', 'tuned'} & {*ways}: embed(['warm up'], encoder())
-    print(f'{torch.get_num_threads()} threads\n{"":42}{"accuracy":>9}{"seconds":>9}', flush=True)
+    deep = {'last', 'frozen', 'tuned'}
+    if deep & {*ways} and not encoder(): ways = [w for w in ways if w not in deep]
+    print(f'{what}; {torch.get_num_threads()} threads\n{"":40}{"accuracy":>9}{"seconds":>9}', flush=True)
+    found = {}
     for w in ways:
         set_seed(seed, reproducible=True)
         start = time.perf_counter()
         preds = WAYS[w](x, y, xt)
-        print(f'{NAMES[w]:42}{(preds == yt).mean():9.3f}{time.perf_counter()-start:9.1f}', flush=True)
+        found[w] = acc, secs = (preds == yt).mean(), time.perf_counter()-start
+        print(f'{NAMES[w]:40}{acc:9.3f}{secs:9.1f}', flush=True)
+    for w in found:
+        if w != BASE and BASE in found:
+            (acc, secs), (acc0, secs0) = found[w], found[BASE]
+            print(f'=> seconds (accuracy): {NAMES[w]}; naive Bayes | {what} | {secs:.1f} ({acc:.3f}) | '
+                  f'{secs0:.1f} ({acc0:.3f}) | {secs0/secs:.2g}')
 
-def speed(folder):
+def speed(texts, what):
     "Print seconds to train and to encode, ours and those of `tokenizers`."
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    texts, times = read_reviews(folder).text.tolist(), {}
+    try: from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    except ImportError: return print("The speed of tokenizers needs them: pip install 'fastlessons[nlp]'")
+    times = {}
     def clock(name, f):
         start = time.perf_counter()
         found = f()
@@ -123,28 +134,30 @@ def speed(folder):
         return found
     rust = Tokenizer(models.BPE())
     rust.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    trainer = trainers.BpeTrainer(vocab_size=2000, show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=2000, show_progress=False, initial_alphabet=alphabet)
     bpe = clock('train', lambda: BPE.train(texts, 2000))
-    clock('train, tokenizers', lambda: rust.train_from_iterator(texts, trainer))
+    clock('train, theirs', lambda: rust.train_from_iterator(texts, trainer))
     ids = clock('encode', lambda: [bpe.encode(t) for t in texts])
-    theirs = clock('encode, tokenizers', lambda: [e.ids for e in rust.encode_batch(texts)])
-    n = sum(map(len, ids))
-    print(f'{sum(map(len, texts))/1e6:.1f} million characters, {n:,} tokens (tokenizers: {sum(map(len, theirs)):,})')
-    print(f'{"":10}{"ours":>9}{"tokenizers":>12}{"ratio":>8}')
+    theirs = clock('encode, theirs', lambda: [e.ids for e in rust.encode_batch(texts)])
+    print(f'{sum(map(len, ids)):,} tokens by our BPE, {sum(map(len, theirs)):,} by tokenizers')
     for k in ('train', 'encode'):
-        a, b = times[k], times[k+', tokenizers']
-        print(f'{k:10}{a:7.2f} s{b:10.2f} s{b/a:8.2f}')
+        a, b = times[k], times[f'{k}, theirs']
+        print(f'=> seconds to {k} 2,000 tokens: BPE, tokenizers | {what} | {a:.2f} | {b:.2f} | {b/a:.2f}')
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--data', help='folder with reviews')
-    p.add_argument('--ways', nargs='+', choices=WAYS, default=[*WAYS])
+    p.add_argument('--data', default='sample', help="'sample', 'full' or a folder with the real sets")
+    p.add_argument('--set', nargs='+', choices=('sentences', 'imdb'), default=['sentences'])
+    p.add_argument('--ways', nargs='+', choices=WAYS)
     p.add_argument('--seed', type=int, default=42, help='of the split and of training')
-    p.add_argument('--inner', action='store_true', help='split the training texts once more, to choose settings on')
-    p.add_argument('--speed', metavar='FOLDER', help='folder with reviews, to time tokenizers on')
+    p.add_argument('--speed', action='store_true', help='only the tokenizers')
     a = p.parse_args()
-    if a.data: compare(a.data, a.ways, a.seed, a.inner)
-    if a.speed: speed(a.speed)
-    if not a.data and not a.speed: p.error('give --data FOLDER, or --speed FOLDER, or both')
+    for name in a.set:
+        df = read_reviews(get_data(name, a.data))
+        kind, short = ('sentences', [*WAYS]) if name == 'sentences' else ('reviews of IMDb', ['bayes', 'logistic', 'averaged'])
+        what = f'{len(df):,} {kind}' + ' (sample)'*(a.data == 'sample')
+        if not a.speed: compare(df, a.ways or short, a.seed, what)
+        if not a.ways: speed(df.text.tolist(), what)
 
 if __name__ == '__main__': main()

