@@ -155,7 +155,7 @@ def main():
     a = p.parse_args()
     for name in a.set:
         df = read_reviews(get_data(name, a.data))
-        kind, short = ('sentences', [*WAYS]) if name == 'sentences' else ('reviews of IMDb', ['bayes', 'logistic', 'averaged'])
+        short, kind = ([*WAYS], 'sentences') if name == 'sentences' else ([*WAYS][:3], 'reviews of IMDb')
         what = f'{len(df):,} {kind}' + ' (sample)'*(a.data == 'sample')
         if not a.speed: compare(df, a.ways or short, a.seed, what)
         if not a.ways: speed(df.text.tolist(), what)

@@ -191,7 +191,7 @@ class BPE:
     def load(cls, path):
         return _read_json(path, 'BPE', lambda pairs: cls([(bytes.fromhex(a), bytes.fromhex(b)) for a, b in pairs]))
 
-# %% ../nbs/84_nlp.ipynb #090e06eb
+# %% ../nbs/84_nlp.ipynb #97052ef0
 def _some(rows): return f"{len(rows)} row{'s'*(len(rows) > 1)} (the first: {', '.join(map(str, rows[:3]))})"
 
 def _text(t):
@@ -202,18 +202,10 @@ def _text(t):
         raise TypeError(type(t).__name__)
     return t.replace('\r\n', '\n').replace('\r', '\n')
 
-def clean_texts(
-    texts,        # list, array or Series of str (or of bytes in UTF-8); or a DataFrame with columns text and label
-    labels=None,  # as many labels; None: no labels, or the column label of the DataFrame
-):                # Returns a list of str; with labels (list of str, array of labels). Raises ValueError, TypeError
-    "Check a column of texts and its labels; say which rows are wrong."
+def _check_texts(texts, empty=False):
+    "Return texts as a list of str, or raise an error that names the rows that are wrong; `empty` ones may be allowed."
     if isinstance(texts, (str, bytes)):
         raise TypeError(f'texts is one {type(texts).__name__}. Expected a list: [text].')
-    if isinstance(texts, pd.DataFrame):
-        if 'text' not in texts: raise ValueError(f'There is no column text. The columns are {[*texts.columns]}. '
-                                                 'Rename yours, or give the column itself: df.review.')
-        if labels is None and 'label' in texts: labels = texts['label']
-        texts = texts['text']
     out, faults = [], defaultdict(list)
     for i, t in enumerate(texts):
         try: out.append(_text(t))
@@ -221,11 +213,24 @@ def clean_texts(
         except TypeError as e: faults[f'a {e} instead of text'].append(i)
         except ValueError: faults['no text (None or NaN)'].append(i)
         else:
-            if not out[-1].strip(): faults['an empty text'].append(i)
+            if not empty and not out[-1].strip(): faults['an empty text'].append(i)
     todo = ("Decode them first, e.g. b.decode('latin-1')." if 'bytes that are not UTF-8' in faults else
             "Leave them out, e.g. df = df[df.text.astype('string').fillna('').str.strip() != ''].")
     found = '; '.join(f'{_some(r)}: {what}' for what, r in faults.items())
     if found: raise ValueError(f'{found}. Rows count from 0. {todo}')
+    return out
+
+def clean_texts(
+    texts,        # list, array or Series of str (or of bytes in UTF-8); or a DataFrame with columns text and label
+    labels=None,  # as many labels; None: no labels, or the column label of the DataFrame
+):                # Returns a list of str; with labels (list of str, array of labels). Raises ValueError, TypeError
+    "Check a column of texts and its labels; say which rows are wrong."
+    if isinstance(texts, pd.DataFrame):
+        if 'text' not in texts: raise ValueError(f'There is no column text. The columns are {[*texts.columns]}. '
+                                                 'Rename yours, or give the column itself: df.review.')
+        if labels is None and 'label' in texts: labels = texts['label']
+        texts = texts['text']
+    out = _check_texts(texts)
     if not out: raise ValueError('There are no texts.')
     if labels is None: return out
     labels = np.asarray(labels)
@@ -571,9 +576,8 @@ def embed(
 ):                 # Returns an array (n, width) of float32; each row has length 1 (with layers: each layer's part).
                    # Raises TypeError, ValueError
     "Turn texts into vectors. What was calculated before is kept in memory."
-    if isinstance(texts, str): raise TypeError('texts is one str. Expected a list: embed([text]).')
-    encoder = encoder or _encoder()
-    texts, kept = [_text(t) for t in texts], _kept.setdefault(encoder, {})
+    texts, encoder = _check_texts(texts, empty=True), encoder or _encoder()
+    kept = _kept.setdefault(encoder, {})
     if len(kept) > 100_000: kept.clear()
     new = [t for t in dict.fromkeys(texts) if (t, layers) not in kept]
     limit = encoder.max_seq_length or math.inf
@@ -641,8 +645,7 @@ class TextPredictor:
         bs=64,  # texts at a time
     ):          # Returns an array (n, classes), rows sum to 1. Raises TypeError, ValueError
         "Return the probability of each class for each text."
-        if isinstance(texts, str): raise TypeError('texts is one str. Expected a list: [text].')
-        texts = [_text(t) for t in texts]
+        texts = _check_texts(texts, empty=True)
         ids, cut = _encode(self.tok, texts, self.max_len)
         _tell(cut, len(texts), self.max_len)
         out, dev = np.zeros((len(texts), len(self.classes)), np.float32), next(self.model.parameters()).device

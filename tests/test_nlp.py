@@ -337,7 +337,7 @@ def test_embed(encoder, capsys):
     deep = embed(texts[:5], encoder, layers=True)
     assert deep.shape == (5, 7*384) and np.allclose(deep[:, -384:], truth, atol=.02)
     fails(TypeError, lambda: embed('one', encoder), 'one str')
-    fails(ValueError, lambda: embed(['a', None], encoder), 'missing')
+    fails(ValueError, lambda: embed(['a', None], encoder), '1 row (the first: 1): no text')
 
 def test_similar(encoder):
     texts = ['The acting is wonderful.', 'It rains a lot.', 'A boring story.', 'The actors are brilliant.']
@@ -383,7 +383,7 @@ def test_save_and_load(tuned, tmp_path, capsys):
     assert '1 of 6 texts are longer than 128 tokens' in capsys.readouterr().out
     assert len(p.predict([])) == 0
     fails(TypeError, lambda: p.predict('one'), 'one str')
-    fails(ValueError, lambda: p.predict(['a', None]), 'missing')
+    fails(ValueError, lambda: p.predict(['a', None]), '1 row (the first: 1): no text')
 
 def test_files_that_are_refused(tuned, tmp_path):
     fails(FileNotFoundError, lambda: load_text(tmp_path/'no'), 'does not exist')
