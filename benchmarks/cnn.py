@@ -85,7 +85,7 @@ def digits(source, seeds, goal):
                                    smooth=.1, shift=int(many)),
             'fastai SimpleCNN': Way(lambda: SimpleCNN((1, 16, 32, 64, 10)), 6*k, 1e-2),
             'fastai xresnet18': Way(lambda: xresnet18(n_out=10, c_in=1), 2*k, 1e-2),
-            'tutorial convnet': Way(tutorial_net, 4*k, 1., opt=torch.optim.Adadelta, steps=.7)}
+            'tutorial convnet': Way(tutorial_net, 8*k, 1., opt=torch.optim.Adadelta, steps=.7)}
     table = []
     for name, way in ways.items():
         runs = [way.run(data, seed) for seed in range(seeds if name.startswith('ours') else 1)]
@@ -93,10 +93,11 @@ def digits(source, seeds, goal):
             print(f'{name}, seed {seed}: ' + '  '.join(f'{s:.1f} s {a:.2%}' for s, a in points), flush=True)
         reach = [next((s for s, a in p if a >= goal), None) for p in runs]
         reach = f'{median(reach):.0f}' if None not in reach else 'not reached'
-        table.append((name, sum(p.numel() for p in way.net().parameters() if not isinstance(p, nn.UninitializedParameter)),
-                      reach, median(p[-1][1] for p in runs), median(p[-1][0] for p in runs)))
+        net = way.net()
+        net(data[0][:2])   # a lazy layer has its size from now on
+        table.append((name, sum(p.numel() for p in net.parameters()), reach, median(p[-1][1] for p in runs), median(p[-1][0] for p in runs)))
     print(f'\n{"training":20}{"parameters":>11}{f"seconds to {goal:.0%}":>17}{"accuracy at the end":>21}{"after seconds":>15}')
-    for name, n, reach, acc, secs in table: print(f'{name:20}{n or "":>11,}{reach:>17}{acc:>21.2%}{secs:>15.0f}')
+    for name, n, reach, acc, secs in table: print(f'{name:20}{n:>11,}{reach:>17}{acc:>21.2%}{secs:>15.0f}')
 
 def colour(source, seeds):
     "Train the lesson's ResNet on small colour pictures."
