@@ -173,7 +173,7 @@ def sentence(
     form = _pick(rng, '{a}|{a} and {b}|{a}, {b}, and {c}|{a}; {said}|{a}, and {b}|{said}: {a}', 1)
     return form.format(a=clause(rng, good, one), b=clause(rng, good, two), c=clause(rng, good, three), said=said)
 
-KINDS = dict(plain=.66, intensity=.06, negation=.12, contrast=.11, wish=.03, arguable=.02)   # how many of each
+KINDS = dict(plain=.69, intensity=.05, negation=.11, contrast=.1, wish=.03, arguable=.02)   # how many of each
 
 # %% ../nbs/83_reviews.ipynb #9109d8cc
 BEFORE = ("{title}: |In {title}, |I saw {title} with {who}'s fans: |Finally saw {title}. |{title}, set in {place}: |"
@@ -257,7 +257,7 @@ TWINS = [
     ("I expected a bad film and saw a good one.", "I expected a good film and saw a bad one."),
     ("Far from tedious, this is a joy.", "Far from a joy, this is tedious.")]
 
-# %% ../nbs/83_reviews.ipynb #79704a2d
+# %% ../nbs/83_reviews.ipynb #95367ff1
 PAIRS = [
     ('film score', 'soundtrack', 1), ('motion picture', 'film', 1), ('leading actor', 'star of the film', 1),
     ('screenplay', 'film script', 1), ('camera work', 'cinematography', 1), ('sequel', 'second part of a film', 1),
@@ -270,15 +270,19 @@ PAIRS = [
     ('special effects', 'computer generated images', 0.75), ('film music', 'violin concert', 0.5),
     ('stunt double', 'body double', 0.75), ('comedy', 'joke', 0.5), ('director', 'producer', 0.5),
     ('actor', 'singer', 0.5), ('film', 'novel', 0.5), ('opening scene', 'closing credits', 0.5),
-    ('camera', 'microscope', 0.25), ('war film', 'western', 0.5), ('happy ending', 'sad ending', 0.5),
-    ('silent film', 'sound film', 0.5), ('cinema ticket', 'train ticket', 0.25), ('stage play', 'musical', 0.5),
-    ('script', 'subtitles', 0.5), ('film festival', 'music festival', 0.5), ('documentary', 'news report', 0.5),
-    ('film set', 'studio', 0.5), ('trailer', 'advertisement', 0.5), ('audience', 'reader', 0.5),
-    ('box office', 'ticket sales', 0.75), ('box office', 'office chair', 0), ('leading actor', 'leading zero', 0),
-    ('film score', 'football score', 0), ('film crew', 'ship crew', 0.25), ('movie trailer', 'boat trailer', 0),
-    ('wooden acting', 'wooden table', 0), ('plot of a film', 'plot of land', 0), ('screen actor', 'sun screen', 0),
-    ('long shot', 'flu shot', 0), ('thin plot', 'thin ice', 0), ('cast of a play', 'plaster cast', 0),
-    ('popcorn', 'cinema', 0.25), ('villain', 'hero', 0.5), ('costume', 'curtain', 0.25),
-    ('film star', 'night sky', 0), ('director', 'orchestra conductor', 0.5), ('lighting', 'electric bill', 0),
-    ('editing', 'garden tools', 0), ('close-up of a face', 'portrait', 0.5), ('applause', 'silence', 0.25),
-    ('rainy evening', 'vegetable soup', 0), ('romantic comedy', 'tax return', 0), ('horror movie', 'apple pie', 0)]
+    ('war film', 'western', 0.5), ('happy ending', 'sad ending', 0.5), ('silent film', 'sound film', 0.5),
+    ('cinema ticket', 'train ticket', 0.25), ('stage play', 'musical', 0.5), ('script', 'subtitles', 0.5),
+    ('film festival', 'music festival', 0.5), ('documentary', 'news report', 0.5), ('film set', 'studio', 0.5),
+    ('trailer', 'advertisement', 0.5), ('audience', 'reader', 0.5), ('box office', 'ticket sales', 0.75),
+    ('box office', 'office chair', 0), ('leading actor', 'leading zero', 0), ('film score', 'football score', 0),
+    ('film crew', 'ship crew', 0.25), ('movie trailer', 'boat trailer', 0), ('plot of a film', 'plot of land', 0),
+    ('cast of a play', 'plaster cast', 0), ('popcorn', 'cinema', 0.25), ('villain', 'hero', 0.5),
+    ('costume', 'curtain', 0.25), ('film star', 'night sky', 0), ('director', 'orchestra conductor', 0.5),
+    ('close-up of a face', 'portrait', 0.5), ('applause', 'silence', 0.25), ('rainy evening', 'vegetable soup', 0),
+    ('romantic comedy', 'tax return', 0), ('director of the film', 'film director', 1),
+    ('end of the film', 'how the film ends', 1), ('bad acting', 'poor acting', 1),
+    ('slow beginning', 'slow start', 1), ('best film of the year', 'good film of this year', 0.75),
+    ('very funny scene', 'funny scene', 0.75), ('actor', 'actress', 0.75), ('film music', 'music of the film', 1),
+    ('comedy film', 'comedy', 1), ('old film', 'classic film', 0.75), ('price of a ticket', 'ticket price', 1),
+    ('movie studio', 'film studio', 1), ('main actor', 'main actress', 0.75), ('long film', 'short film', 0.5),
+    ('first scene', 'last scene', 0.5), ('children in the audience', 'young audience', 0.75)]
