@@ -125,30 +125,26 @@ class BPE:
             for p in zip(toks, toks[1:]):
                 count[p] += n[i]
                 where[p].add(i)
-        order = {}   # heapq gives the smallest first, we want the largest bytes: turn them round
-        def key(t): return order.setdefault(t, (*(255-b for b in t), 256))
+        @lru_cache(None)   # heapq gives the smallest first, we want the largest bytes: turn them round
+        def key(t): return (*(255-b for b in t), 256)
         def entry(p): return -count[p], key(p[0]), key(p[1]), p
-        heap, merges = [entry(p) for p in count], []
+        heap, merges = [entry(p) for p in count if count[p] > 1], []
         heapq.heapify(heap)
         while heap and len(merges) < n_vocab-256:
             c, *_, (a, b) = heapq.heappop(heap)
             if -c != count[a, b]: continue   # an old entry: the count has changed since
-            if -c < 2: break
             merges.append((a, b))
-            changed = set()
+            change = defaultdict(int)
             for i in where.pop((a, b)):
                 old, new = lists[i], _join(lists[i], a, b)
-                for p in zip(old, old[1:]):
-                    count[p] -= n[i]
-                    changed.add(p)
+                for p in zip(old, old[1:]): change[p] -= n[i]
                 for p in zip(new, new[1:]):
-                    count[p] += n[i]
-                    where[p].add(i)
-                    changed.add(p)
+                    change[p] += n[i]
+                    if a+b in p: where[p].add(i)
                 lists[i] = new
-            for p in changed:
-                if count[p] > 0: heapq.heappush(heap, entry(p))
-                else: del count[p]
+            for p, d in change.items():
+                count[p] += d
+                if d and count[p] > 1: heapq.heappush(heap, entry(p))
         return cls(merges)
 
     @staticmethod
@@ -289,7 +285,7 @@ def _alike(texts, at_least=.7):
     for i in sorted(range(len(sets)), key=lambda i: len(sets[i])):
         rare = sorted(sets[i], key=lambda p: (count[p], p))[:len(sets[i]) - math.ceil(at_least*len(sets[i])) + 1]
         seen = set()
-        for p in rare if count else ():
+        for p in rare:
             if count[p] == 1: continue   # nobody else has it
             for j in index[p]:
                 if j in seen or len(sets[j]) < at_least*len(sets[i]): continue
