@@ -68,7 +68,7 @@ def by_averaged(train, y, test):
 
 def by_lstm(train, y, test):
     tok = BPE.train(train, 4000)
-    lm = lm_learner(lm_dataloaders(train, tok), 200, 400)
+    lm = lm_learner(lm_dataloaders(train, tok))
     quiet(lm, 3, 5e-3)
     learn = lstm_classifier(loaders(train, y, test, tok, bs=64, max_len=400), lm)
     learn.freeze()

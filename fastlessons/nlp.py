@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 import numpy as np, pandas as pd
 from fastai.text.all import *
 from fastai.text.models.core import masked_concat_pool
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from .backbone import fast_bf16
@@ -364,7 +364,7 @@ def dataloaders_from_texts(
         raise ValueError(f'valid_idx has {len(valid_idx)} positions for {len(texts)} texts, {len(train_idx)} remain to '
                          'learn from. Expected some of each, and positions that exist.')
     classes, y = np.unique(labels, return_inverse=True)
-    pad = _pad_id(tok)
+    pad, max_len = _pad_id(tok), min(max_len, getattr(tok, 'model_max_length', max_len))   # some know their limit
     ids, cut = _encode(tok, texts, max_len)
     _tell(cut, len(texts), max_len)
     def batch(items): return (*_batch([x for x, _ in items], pad), tensor([int(l) for _, l in items]))
@@ -695,6 +695,6 @@ def load_text(
             model.load_state_dict(weights)
             rust = Tokenizer.from_str(about['tokenizer'])
             tok = PreTrainedTokenizerFast(tokenizer_object=rust, pad_token=about['pad'])
-        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as e:
+        except Exception as e:   # each of these libraries raises types of its own
             raise ValueError(f'{path} is damaged, or no saved text classifier: {str(e)[:200]}.') from e
     return TextPredictor(model.to(default_device()), tok, about['classes'], about['max_len'])
