@@ -35,6 +35,9 @@ from fastlessons.nlp import *
 def quiet(learn, *args, **kw):
     with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(*args, **kw)
 
+def labels(learn):
+    with learn.no_bar(): return learn.get_preds()[0].argmax(1).numpy()
+
 TOKENS = dict(tokenizer=words, token_pattern=None, lowercase=False, ngram_range=(1, 2), min_df=2)
 
 def by_bayes(train, y, test):
@@ -64,7 +67,7 @@ def by_averaged(train, y, test):
     dls = loaders(train, y, test, vocab, bs=64, max_len=400)
     learn = Learner(dls, Averaged(len(vocab)), loss_func=CrossEntropyLossFlat(), opt_func=Adam)
     quiet(learn, 5, 1e-2)
-    return learn.get_preds()[0].argmax(1).numpy()
+    return labels(learn)
 
 def by_lstm(train, y, test):
     tok = BPE.train(train, 4000)
@@ -75,7 +78,7 @@ def by_lstm(train, y, test):
     quiet(learn, 1, 1e-2)
     learn.unfreeze()
     quiet(learn, 3, slice(1e-3, 5e-3))
-    return learn.get_preds()[0].argmax(1).numpy()
+    return labels(learn)
 
 def by_last(train, y, test, layers=False):
     x, xt = (embed(t, encoder(), layers=layers) for t in (train, test))
@@ -87,7 +90,7 @@ def by_tuned(train, y, test):
     learn = text_learner(loaders(train, y, test, encoder().tokenizer), encoder())
     learn.freeze_to(1)
     quiet(learn, 3, slice(1e-5, 1e-3))
-    return learn.get_preds()[0].argmax(1).numpy()
+    return labels(learn)
 
 _encoder = []
 def encoder():
