@@ -199,7 +199,7 @@ def _(attend):
     for args, expected, why in (
             (([1., 0.], [[1., 0.], [1., 0.]], [[2., 0.], [4., 6.]]), [3., 3.], 'equal keys: the mean of the values'),
             (([0., 0.], [[5., 1.], [-3., 2.]], [[1.], [0.]]), [.5], 'a query of zeros looks at all alike'),
-            (([30., 0.], [[0., 30.], [30., 0.]], [[1., 2., 3.], [7., 8., 9.]]), [7., 8., 9.], 'only the second key fits'),
+            (([30., 0.], [[0., 30.], [30., 0.]], [[1., 2., 3.], [7., 8., 9.]]), [7., 8., 9.], 'only one key fits'),
             (([3., 3., 3., 3.], [[1.]*4, [0.]*4], [[1.], [0.]]), [.9975],
              'scores 12/sqrt(4) = 6 and 0, and softmax makes 0.9975 and 0.0025 of them'),
             (([40., 0.], [[40., 0.], [39., 0.]], [[1.], [0.]]), [1.], 'large scores: subtract the largest before exp')):

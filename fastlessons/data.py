@@ -294,7 +294,8 @@ def _count(d, path):
     if d.needs[0].endswith('.jpg'): return f'{len(list(path.glob(d.needs[0]))):,} pictures'
     if 'idx3' in d.needs[0]: return f"{sum(len(read_idx(path/f)) for f in d.needs if 'idx1' in f):,} digits"
     if 'u.data' in d.needs: return f"{len((path/'u.data').read_bytes().splitlines()):,} ratings"
-    if 'rt-polarity.pos' in d.needs: return f'{sum(len((path/f).read_bytes().splitlines()) for f in d.needs):,} sentences'
+    if 'rt-polarity.pos' in d.needs:
+        return f'{sum(len((path/f).read_bytes().splitlines()) for f in d.needs):,} sentences'
     if d.top == 'cifar-10-batches-bin': return f'{sum(len(a) for a in read_cifar(path)[1:4:2]):,} pictures'
     return f'{sum(f.stat().st_size for f in path.rglob("*") if f.is_file())/1e6:.1f} MB'
 

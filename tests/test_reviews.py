@@ -5,7 +5,7 @@ import numpy as np, pandas as pd, pytest
 
 from fastlessons.data import get_data
 from fastlessons.nlp import read_reviews, split_texts, words
-from fastlessons.reviews import ABOUT, KINDS, PAIRS, TWINS, clause, make_reviews, sentence
+from fastlessons.reviews import ABOUT, SHARES, PAIRS, TWINS, clause, make_reviews, sentence
 from fastlessons.samples import rng_of
 
 @pytest.fixture(scope='module')
@@ -27,9 +27,9 @@ def test_sizes(sample):
 
 def test_kinds(sample):
     share = sample.kind.value_counts(normalize=True)
-    assert set(share.index) == {*KINDS, 'mislabelled'} and .01 < share['mislabelled'] < .04
-    for kind, p in KINDS.items(): assert abs(share[kind] - p) < .03, kind
-    assert sum(KINDS.values()) == pytest.approx(1)
+    assert set(share.index) == {*SHARES, 'mislabelled'} and .01 < share['mislabelled'] < .04
+    for kind, p in SHARES.items(): assert abs(share[kind] - p) < .03, kind
+    assert sum(SHARES.values()) == pytest.approx(1)
 
 def test_the_kinds_stand_beside_their_sentences(sample):
     said = sample.text.str.lower()
@@ -42,7 +42,7 @@ def test_same_seed_same_reviews():
     assert rows == make_reviews(60) != make_reviews(60, seed=1)
     assert sum(label for _, label, _ in rows) == 30
 
-@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('kind', SHARES)
 @pytest.mark.parametrize('good', [True, False])
 def test_every_sentence_is_filled_in(kind, good):
     for i in range(100):
