@@ -1,8 +1,10 @@
 "Tokens that come back, bad columns of text, fair splits, padding that changes nothing, encoders that contact nobody."
-import gzip, random, subprocess, sys
+import gzip, json, random, subprocess, sys
 from collections import Counter
 
 import numpy as np, pandas as pd, pytest, torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from conftest import ROOT
 from fastlessons import nlp
@@ -403,7 +405,9 @@ def test_files_that_are_refused(tuned, tmp_path):
     (tmp_path/'cut').write_bytes(good[:-50])
     (tmp_path/'noise').write_bytes(b'\x80\x04.' + bytes(100))
     (tmp_path/'other').write_bytes(good[:8] + good[8:8+n].replace(b'hidden_size', b'hidden_sixe') + good[8+n:])
-    (tmp_path/'tokens').write_bytes(good[:8] + good[8:8+n].replace(b'BertNormalizer', b'BertNormalized') + good[8+n:])
+    with safe_open(tmp_path/'m.safetensors', 'pt') as f: about = json.loads(f.metadata()['text'])
+    weights = {k: v.clone() for k, v in tuned.model.state_dict().items()}
+    save_file(weights, tmp_path/'tokens', dict(text=json.dumps(about | dict(tokenizer='{}'))))
     for name in ('cut', 'noise', 'other', 'tokens'):
         fails(ValueError, lambda: load_text(tmp_path/name), 'no saved text classifier')
 
