@@ -250,6 +250,57 @@ def _(explain):
         right = set(got) == set(expected) and all(abs(got[c]-expected[c]) < 1e-9 for c in expected)
         yield f'explain({path}, {leaf}) is {expected}: {why}; yours gave {got!r}', right
 
+# %% ../nbs/91_check.ipynb #04a1c1de
+@cases('04.1')
+def _(score):
+    ratios = {'good': 1.5, 'bad': -2., 'not': -.5}
+    got = score(['good'], ratios)
+    yield f'one number; yours gave {got!r}', isinstance(got, (int, float))
+    for tokens, expected, why in (
+            (['good'], 1.5, 'that is its ratio'), (['not', 'good'], 1., '-0.5 + 1.5'),
+            (['bad', 'bad', 'film'], -4., 'each time counts, and "film" is unknown: it adds nothing'),
+            ([], 0, 'nothing was said')):
+        got = score(tokens, ratios)
+        yield f'{expected} for {tokens}: {why}; yours gave {got!r}', abs(got-expected) < 1e-6
+    got = score(['not', 'bad'], ratios, 1.)
+    yield f'with the bias 1, -1.5 for ["not", "bad"]: 1 - 0.5 - 2; yours gave {got!r}', abs(got+1.5) < 1e-6
+
+# %% ../nbs/91_check.ipynb #04a2c1de
+@cases('04.2')
+def _(apply_merges):
+    merges = [('e', 'r'), ('l', 'o'), ('lo', 'w'), ('low', 'er'), ('n', 'o'), ('a', 'a')]
+    got = apply_merges('er', merges)
+    yield f'a list of texts; yours gave {got!r}', isinstance(got, list) and all(isinstance(t, str) for t in got)
+    for word, expected, why in (
+            ('er', ['er'], 'the first merge'), ('low', ['low'], 'first l and o, then lo and w'),
+            ('lower', ['lower'], 'four merges, one after the other'),
+            ('slower', ['s', 'lower'], 'nothing can be merged with s'), ('xyz', ['x', 'y', 'z'], 'no merge fits'),
+            ('erer', ['er', 'er'], 'a merge is applied wherever it fits'),
+            ('aaa', ['aa', 'a'], 'from left to right, no letter twice'),
+            ('nower', ['no', 'w', 'er'], 'low is not there, so w stays alone'), ('', [], 'no letters')):
+        got = apply_merges(word, merges)
+        yield f'{expected} for {word!r}: {why}; yours gave {got!r}', got == expected
+    got = apply_merges('aba', [('a', 'b'), ('b', 'a')])
+    yield f"['ab', 'a'] for 'aba': merges in their order, first a and b; yours gave {got!r}", got == ['ab', 'a']
+    got = apply_merges('aba', [('b', 'a'), ('a', 'b')])
+    yield f"['a', 'ba'] for 'aba' if b and a come first in the list; yours gave {got!r}", got == ['a', 'ba']
+
+# %% ../nbs/91_check.ipynb #04a3c1de
+@cases('04.3')
+def _(attend):
+    got = attend([1., 0.], [[1., 0.], [1., 0.]], [[2., 0.], [4., 6.]])
+    yield f'a list, as long as one value; yours gave {got!r}', hasattr(got, '__len__') and len(got) == 2
+    def near(a, b): return len(a) == len(b) and all(abs(x-y) < 1e-3 for x, y in zip(a, b))
+    for args, expected, why in (
+            (([1., 0.], [[1., 0.], [1., 0.]], [[2., 0.], [4., 6.]]), [3., 3.], 'equal keys: the mean of the values'),
+            (([0., 0.], [[5., 1.], [-3., 2.]], [[1.], [0.]]), [.5], 'a query of zeros looks at all alike'),
+            (([30., 0.], [[0., 30.], [30., 0.]], [[1., 2., 3.], [7., 8., 9.]]), [7., 8., 9.], 'only one key fits'),
+            (([3., 3., 3., 3.], [[1.]*4, [0.]*4], [[1.], [0.]]), [.9975],
+             'scores 12/sqrt(4) = 6 and 0, and softmax makes 0.9975 and 0.0025 of them'),
+            (([40., 0.], [[40., 0.], [39., 0.]], [[1.], [0.]]), [1.], 'large scores: subtract the largest before exp')):
+        got = attend(*args)
+        yield f'{expected} for {args}: {why}; yours gave {got!r}', near(got, expected)
+
 # %% ../nbs/91_check.ipynb #9f43df30
 @cases('07.1')
 def _(stars_for):

@@ -73,7 +73,7 @@ DATASETS = dict(
         ('rt-polarity.pos', 'rt-polarity.neg'), ('04',),
         {'https://www.cs.cornell.edu/people/pabo/movie-review-data/rt-polaritydata.tar.gz':
              'sha256:a05befe52aafda71d458d188a1c54506a998b1308613ba76bbda2e5029409ce9'},
-        top='rt-polaritydata'),
+        top='rt-polaritydata', sample='generated reviews of invented films'),
     anna=DataSet('Anna Karenina, in English', '2.0 million characters', 2, 'public domain (Project Gutenberg text)',
         'https://www.gutenberg.org/ebooks/1399', ('anna', 'text'), ('anna.txt',), (),
         {'https://raw.githubusercontent.com/udacity/deep-learning/master/intro-to-rnns/anna.txt': None},
@@ -296,6 +296,8 @@ def _count(d, path):
     if d.needs[0].endswith('.csv'): return f'{len((path/d.needs[0]).read_bytes().splitlines())-1:,} rows'
     if 'idx3' in d.needs[0]: return f"{sum(len(read_idx(path/f)) for f in d.needs if 'idx1' in f):,} digits"
     if 'u.data' in d.needs: return f"{len((path/'u.data').read_bytes().splitlines()):,} ratings"
+    if 'rt-polarity.pos' in d.needs:
+        return f'{sum(len((path/f).read_bytes().splitlines()) for f in d.needs):,} sentences'
     if d.top == 'cifar-10-batches-bin': return f'{sum(len(a) for a in read_cifar(path)[1:4:2]):,} pictures'
     return f'{sum(f.stat().st_size for f in path.rglob("*") if f.is_file())/1e6:.1f} MB'
 

@@ -13,8 +13,8 @@ __all__ = ['SEED', 'COLOURS', 'DARK', 'LIGHT', 'T', 'CAMERA', 'ANIMAL', 'TAILS',
            'outdoors', 'window', 'sofa', 'indoors', 'backdrop', 'scene', 'draw_object', 'in_front', 'animal', 'place',
            'collar', 'finish', 'trimap_of', 'any_sun', 'paint', 'draw_pet', 'draw_thing', 'breed_ids', 'write_pets',
            'idx_bytes', 'write_digits', 'party', 'called', 'survival', 'passengers', 'write_passengers',
-           'write_movielens', 'pack', 'sha256', 'write_checksums', 'write_samples', 'difference', 'check_sums',
-           'check_sample', 'check_samples']
+           'write_movielens', 'write_sentences', 'pack', 'sha256', 'write_checksums', 'write_samples', 'difference',
+           'check_sums', 'check_sample', 'check_samples']
 
 # %% ../nbs/90_samples.ipynb #b647fa00
 import csv, gzip, hashlib, io, math, os, re, struct, tempfile, zipfile, zlib
@@ -1043,8 +1043,13 @@ def write_movielens(folder): # the files are written here
     "Simulate ratings of invented films; gives the folder. See `fastlessons.films`"
     from fastlessons.films import write_films # it imports this module
     return write_films(folder)
-SAMPLES = dict(pets=write_pets, mnist=write_digits, titanic=write_passengers, movielens=write_movielens)
-TABLES = '.data','.item','.genre','.csv' # texts; large ones, so they are compressed
+def write_sentences(folder): # the files are written here
+    "Invent reviews of films; gives the folder. See `fastlessons.reviews`"
+    from fastlessons.reviews import write_reviews # it imports this module
+    return write_reviews(folder)
+SAMPLES = dict(pets=write_pets, mnist=write_digits, titanic=write_passengers, movielens=write_movielens,
+               sentences=write_sentences)
+TABLES = '.data','.item','.genre','.csv','.pos','.neg' # texts; large ones, so they are compressed
 def pack(folder, dest):
     "Put a folder into a zip file that is the same every time; it gets its name only when it is complete"
     dest = Path(dest); part = dest.with_suffix('.part')
