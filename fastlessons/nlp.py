@@ -584,6 +584,9 @@ def embed(
         if layers or not new: found = _layers(encoder, new, bs)
         else: found = encoder.encode(new, batch_size=bs, normalize_embeddings=True, show_progress_bar=False)
     kept.update(((t, layers), v) for t, v in zip(new, found))
+    if layers:   # the vector of the meaning is the last layer's part
+        n = encoder[0].auto_model.config.num_hidden_layers + 1
+        kept.update(((t, False), v[-(len(v)//n):]) for t, v in zip(new, found))
     if not texts: return np.zeros((0, embed([''], encoder, layers=layers).shape[1]), np.float32)
     return np.stack([kept[t, layers] for t in texts]).astype(np.float32)
 
