@@ -93,17 +93,18 @@ def digits(source, seeds, goal):
         for seed, points in enumerate(runs):
             print(f'{name}, seed {seed}: ' + '  '.join(f'{s:.1f} s {a:.2%}' for s, a in points), flush=True)
         reach = [next((s for s, a in p if a >= goal), None) for p in runs]
-        reach = f'{median(reach):.1f}' if None not in reach else 'not reached'
+        reach = median(reach) if None not in reach else None
         net = way.net()
         net(data[0][:2])   # a lazy layer has its size from now on
         table.append((name, sum(p.numel() for p in net.parameters()), reach, median(p[-1][1] for p in runs), median(p[-1][0] for p in runs)))
     print(f'\n{"training":20}{"parameters":>11}{f"seconds to {goal:.0%}":>17}{"accuracy at the end":>21}{"after seconds":>15}')
-    for name, n, reach, acc, secs in table: print(f'{name:20}{n:>11,}{reach:>17}{acc:>21.2%}{secs:>15.0f}')
+    def text(secs): return 'not reached' if secs is None else f'{secs:.1f}'
+    for name, n, reach, acc, secs in table: print(f'{name:20}{n:>11,}{text(reach):>17}{acc:>21.2%}{secs:>15.0f}')
     (_, _, ours, best, _), *others = table
     for name, _, reach, acc, _ in others:
-        ratio = '' if 'not reached' in (ours, reach) else f'{float(reach)/float(ours):.1f}'
-        print(f'=> seconds to {goal:.0%} (accuracy at the end): ResNet of lesson 08, {name} | {len(x):,} digits | {ours} ({best:.2%}) | {reach} ({acc:.2%}) | '
-              f'{ratio}')
+        ratio = f'{reach/ours:.1f}' if ours and reach else ''
+        print(f'=> seconds to {goal:.0%} (accuracy at the end): ResNet of lesson 08, {name} | {len(x):,} digits | {text(ours)} ({best:.2%}) | '
+              f'{text(reach)} ({acc:.2%}) | {ratio}')
 
 def colour(source, seeds):
     "Train the lesson's ResNet on small colour pictures."

@@ -97,11 +97,11 @@ def compare(data, splits, folds, names, python):
         table = pd.DataFrame(rows, columns=['way', 'fold', 'RMSE', 'MAE', 'seconds']).groupby('way', sort=False)
         print(f'\n{kind} splits, mean of folds {folds} (median of the seconds)')
         print(f'{"":34}{"RMSE":>8}{"MAE":>8}{"seconds":>9}')
-        for way, t in table: print(f'{way:34}{t.RMSE.mean():8.4f}{t.MAE.mean():8.4f}{t.seconds.median():9.2f}')
-        mid = {way: (t.RMSE.mean(), t.seconds.median()) for way, t in table}
-        for way, (rmse, secs) in mid.items():
+        mid = {way: (t.RMSE.mean(), t.MAE.mean(), t.seconds.median()) for way, t in table}
+        for way, (rmse, mae, secs) in mid.items(): print(f'{way:34}{rmse:8.4f}{mae:8.4f}{secs:9.2f}')
+        err, _, s = mid.get('fastlessons fast', [np.nan]*3)
+        for way, (rmse, _, secs) in mid.items():
             if way.startswith('fastlessons'): continue
-            err, s = mid.get('fastlessons fast', (np.nan, np.nan))
             print(f'=> seconds to fit (RMSE): fit_ratings, {way} | {len(df):,} ratings, {kind} fifths | {s:.2f} ({err:.3f}) | {secs:.2f} ({rmse:.3f}) | '
                   f'{secs/s:.1f}')
         print()

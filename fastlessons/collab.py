@@ -6,7 +6,7 @@
 __all__ = ['read_ratings', 'Recommender', 'fit_ratings']
 
 # %% ../nbs/87_collab.ipynb #e7e8f609
-import difflib, json, os
+import difflib, json
 from pathlib import Path
 
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, torch
@@ -14,6 +14,7 @@ from fastprogress import progress_bar
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from fastcore.basics import patch
+from .data import whole
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 from torch.nn import functional as F
@@ -622,11 +623,8 @@ def save(self:Recommender,
     titles = self.titles and [None if pd.isna(t) else str(t) for t in self.titles]
     text = json.dumps(dict(ids, titles=titles, mean=self.mean, limits=self.limits))
     names = _TENSORS + ('time',)*hasattr(self, 'time')
-    tmp = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-    try:
+    with whole(path) as tmp:
         save_file({n: getattr(self, n).contiguous().clone() for n in names}, tmp, metadata=dict(recommender=text))
-        os.replace(tmp, path)
-    finally: tmp.unlink(missing_ok=True)
     return path
 
 def _fits(m):  # Returns whether the tensors of a model have the right shapes and point at what is there

@@ -23,6 +23,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from .backbone import fast_bf16
+from .data import whole
 
 # %% ../nbs/84_nlp.ipynb #0f10fda6
 _MARKS = ''.join(c for c in map(chr, range(0x300, 0x3100)) if unicodedata.category(c)[0] == 'M')
@@ -39,14 +40,9 @@ def words(
 
 # %% ../nbs/84_nlp.ipynb #79ea729b
 def _write_text(path, text):
-    "Write a text file under another name, then rename it: the file is whole or absent."
-    path = Path(path)
-    tmp = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-    try:
-        tmp.write_text(text, encoding='utf-8')
-        os.replace(tmp, path)
-    finally: tmp.unlink(missing_ok=True)
-    return path
+    "Write a text file, whole or not at all; return its Path."
+    with whole(path) as tmp: tmp.write_text(text, encoding='utf-8')
+    return Path(path)
 
 def _read_json(path, kind, make):
     "Read the JSON file that `save` wrote and give its data to `make`. Raises FileNotFoundError, ValueError"
@@ -551,15 +547,21 @@ def _mean(out, mask):
     m = mask[...,None].float()
     return (out.float()*m).sum(1)/m.sum(1)
 
-def _layers(encoder, texts, bs):
-    "Return the mean of each layer's output, each of length 1, side by side: an array (n, layers*width)."
-    ids, rows, dev = _encode(encoder.tokenizer, texts, encoder.max_seq_length)[0], [None]*len(texts), encoder.device
+def _by_length(f, ids, pad, dev, bs):
+    "Call `f(ids, mask)` on batches of similar length; return a list of its rows, in the order of `ids`."
+    rows = [None]*len(ids)
     for some in chunked(sorted(range(len(ids)), key=lambda i: len(ids[i])), bs):
-        x, mask = (t.to(dev) for t in _batch([ids[i] for i in some], _pad_id(encoder.tokenizer)))
-        out = encoder[0].auto_model(input_ids=x, attention_mask=mask.long(), output_hidden_states=True).hidden_states
-        v = torch.cat([nn.functional.normalize(_mean(h, mask), dim=1) for h in out], 1).cpu().numpy()
-        for i, r in zip(some, v): rows[i] = r
+        x, mask = _batch([ids[i] for i in some], pad)
+        for i, r in zip(some, f(x.to(dev), mask.to(dev)).cpu().numpy()): rows[i] = r
     return rows
+
+def _layers(encoder, texts, bs):
+    "Return the mean of each layer's output, each of length 1, side by side: a list of n arrays (layers*width,)."
+    def means(x, mask):
+        out = encoder[0].auto_model(input_ids=x, attention_mask=mask.long(), output_hidden_states=True).hidden_states
+        return torch.cat([nn.functional.normalize(_mean(h, mask), dim=1) for h in out], 1)
+    ids = _encode(encoder.tokenizer, texts, encoder.max_seq_length)[0]
+    return _by_length(means, ids, _pad_id(encoder.tokenizer), encoder.device, bs)
 
 @lru_cache(1)
 def _encoder(): return load_encoder()
@@ -647,13 +649,10 @@ class TextPredictor:
         texts = _check_texts(texts, empty=True)
         ids, cut = _encode(self.tok, texts, self.max_len)
         _tell(cut, len(texts), self.max_len)
-        out, dev = np.zeros((len(texts), len(self.classes)), np.float32), next(self.model.parameters()).device
-        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+        def shares(x, mask): return self.model(x, mask).float().softmax(1)
         with torch.inference_mode():
-            for some in chunked(order, bs):
-                x, mask = _batch([ids[i] for i in some], _pad_id(self.tok))
-                out[some] = self.model(x.to(dev), mask.to(dev)).float().softmax(1).cpu().numpy()
-        return out
+            rows = _by_length(shares, ids, _pad_id(self.tok), next(self.model.parameters()).device, bs)
+        return np.array(rows, np.float32).reshape(len(texts), len(self.classes))
 
     def predict(self,
         texts,  # list of str
@@ -673,12 +672,9 @@ def save_text(
         raise TypeError(f'Expected a Learner from text_learner; its model is {type(model).__name__}.')
     about = dict(config=model.body.config.to_dict(), tokenizer=dls.tok.backend_tokenizer.to_str(),
                  pad=dls.tok.pad_token, classes=dls.vocab, max_len=dls.max_len)
-    tmp = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-    try:
+    with whole(path) as tmp:
         save_file({k: v.cpu().contiguous().clone() for k, v in model.state_dict().items()}, tmp,
                   metadata=dict(text=json.dumps(about, default=str)))
-        os.replace(tmp, path)
-    finally: tmp.unlink(missing_ok=True)
     return path
 
 def load_text(

@@ -6,7 +6,7 @@
 __all__ = ['to_numbers', 'TabularPrep', 'split_columns', 'emb_size', 'TabularNet', 'OneCycle', 'Answers', 'TableModel']
 
 # %% ../nbs/85_tabular.ipynb #c817091c
-import json, math, numbers, os
+import json, math, numbers
 from pathlib import Path
 
 import numpy as np, pandas as pd, torch
@@ -14,7 +14,7 @@ from fastcore.basics import patch
 from torch import nn
 from torch.nn import functional as F
 
-from .data import find
+from .data import find, whole
 from .foundations import Adam, Batches, fit
 
 # %% ../nbs/85_tabular.ipynb #4bfafabf
@@ -380,11 +380,8 @@ def save(self:TableModel,
     if not path.parent.is_dir(): raise FileNotFoundError(f'There is no folder {path.parent}. Make it first.')
     head = dict(format=_format, layers=list(self.layers), drop=self.drop, seed=self.seed, answers=vars(self.answers),
                 vocabs=list(prep.vocabs.items()), scales=list(prep.scales.items()))   # pairs, for names may be numbers
-    tmp = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
+    with whole(path) as tmp:
         save_file({k: v.contiguous() for k, v in self.net.state_dict().items()}, tmp, dict(table=json.dumps(head)))
-        tmp.replace(path)
-    finally: tmp.unlink(missing_ok=True)
     return path
 
 def _read_table(path):

@@ -18,6 +18,15 @@ def pytest_collection_modifyitems(items):
     for i in items:
         if i.path.stem != 'test_notebooks': i.add_marker(pytest.mark.xdist_group(i.path.stem))
 
+def refuses(kind, f, *words, limit=None, sentences=None):
+    "Check that `f` raises `kind` with all `words` in a message of fewer than `limit` letters and at most `sentences` full stops inside."
+    with pytest.raises(kind) as e: f()
+    text = str(e.value)
+    for w in words: assert w in text, text
+    if limit: assert len(text) < limit, text
+    if sentences: assert text.rstrip(').').count('. ') <= sentences, text
+    return text
+
 @pytest.fixture(scope='session', autouse=True)
 def own_home(tmp_path_factory):
     "Keep downloads, samples and results of the tests out of the user's home, and the user's settings out of the tests."

@@ -1,5 +1,6 @@
 "The blocks of lesson 08, against PyTorch; bad pictures and impossible settings; the lesson's own convolution and gradient."
 import ast, copy, itertools, pickle, shutil, subprocess, warnings
+from functools import partial
 
 import nbformat, numpy as np, pytest, torch
 from fastai.vision.all import (Callback, CrossEntropyLossFlat, Learner, PILImage, SGD, TensorImage, accuracy, create_vision_model,
@@ -9,20 +10,14 @@ from openpyxl.utils import get_column_letter
 from torch import nn
 from torch.nn import functional as F
 
-from conftest import ROOT
+from conftest import ROOT, refuses
 from fastlessons.backbone import ResBlock, resnet_mini
 from fastlessons.cnn import ActivationStats, FastConv, PicsDL, ResNet, as_batch, cam, check_pics, conv_block, out_size, pic_dls, shift
 from fastlessons.conv_sheet import DENSE, DIGITS, KERNELS, pixels, read_digit
 from fastlessons.data import get_data, read_cifar
 from fastlessons.sheets import write_sheet
 
-def fails(kind, f, *words):
-    "Check that `f` raises `kind` with all `words` in a message of one to three sentences."
-    with pytest.raises(kind) as e: f()
-    text = str(e.value)
-    for w in words: assert w in text, text
-    assert len(text) < 400 and text.rstrip(').').count('. ') <= 3, text
-    return text
+fails = partial(refuses, limit=400, sentences=3)
 
 # The lesson's own convolution, taken from the notebook as it stands
 

@@ -1,21 +1,17 @@
 "Reading ratings, the fit against plain formulas, every method of the Recommender, bad tables, damaged files."
 import json, subprocess, sys
+from functools import partial
 
 import numpy as np, pandas as pd, pytest, torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from sklearn.linear_model import Ridge
 
-from conftest import ROOT
+from conftest import ROOT, refuses
 from fastlessons import collab
 from fastlessons.collab import Recommender, fit_ratings, read_ratings
 
-def fails(kind, f, *words):
-    "Check that `f` raises `kind` with all `words` in a message that is short enough to read."
-    with pytest.raises(kind) as e: f()
-    text = str(e.value)
-    for w in words: assert w in text, text
-    assert len(text) < 600, text
+fails = partial(refuses, limit=600)
 
 def simulated(n_user=150, n_item=80, seed=0, **cols):
     "A table by three hidden tastes; returns it with the true values before rounding."

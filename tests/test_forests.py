@@ -9,6 +9,7 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import RepeatedKFold, cross_val_score, train_test_split
 from sklearn.utils.estimator_checks import check_estimator
 
+from conftest import refuses as fails
 from fastlessons import forests
 from fastlessons.data import get_data
 from fastlessons.forests import (ForestClassifier, ForestRegressor, TreeClassifier, TreeRegressor, best_splits, bin_columns, grow, leaves,
@@ -17,12 +18,6 @@ from fastlessons.forests import (ForestClassifier, ForestRegressor, TreeClassifi
 ALL = TreeClassifier, TreeRegressor, ForestClassifier, ForestRegressor
 PAIRS = {TreeClassifier: tree.DecisionTreeClassifier, TreeRegressor: tree.DecisionTreeRegressor,
          ForestClassifier: ensemble.RandomForestClassifier, ForestRegressor: ensemble.RandomForestRegressor}
-
-def fails(kind, f, *words):
-    "Check that `f` raises `kind` with all `words` in its message."
-    with pytest.raises(kind) as e: f()
-    for w in words: assert w in str(e.value), str(e.value)
-    return str(e.value)
 
 def noise(n=600, p=5, seed=0):
     "Numbers without ties that 32 bits hold exactly, and an answer."

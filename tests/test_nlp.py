@@ -1,12 +1,13 @@
 "Tokens that come back, bad columns of text, fair splits, padding that changes nothing, encoders that contact nobody."
 import gzip, json, random, subprocess, sys
 from collections import Counter
+from functools import partial
 
 import numpy as np, pandas as pd, pytest, torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from conftest import ROOT
+from conftest import ROOT, refuses
 from fastlessons import nlp
 from fastlessons.nlp import (BPE, Vocab, clean_texts, dataloaders_from_texts, embed, find_encoder, lm_dataloaders,
                              lm_learner, load_encoder, load_text, lstm_classifier, read_reviews, save_text, similar,
@@ -16,12 +17,7 @@ ODD = ['', ' ', '\r\n\t', 'a\r\nb\rc\n', 'café naïve', 'e\u0301',
        '👩‍👩‍👧🇫🇷👍🏽', 'שָׁלוֹם עולם', 'مرحبا بالعالم', 'हिन्दी फ़िल्म',
        '映画は楽しい', '\x00\x01\xff', '\ud800', 'x'*10_000, ' '*999, '!?'*500, 'don\u2019t', '\u202eabc\u202c', '\U0010ffff']
 
-def fails(kind, f, *parts):
-    "Check that `f` raises `kind` with all `parts` in a message that is short enough to read."
-    with pytest.raises(kind) as e: f()
-    text = str(e.value)
-    for p in parts: assert p in text, text
-    assert len(text) < 600, text
+fails = partial(refuses, limit=600)
 
 def reviews(n=120):
     "Make short texts: the label is whether the word is a good one."

@@ -1,22 +1,18 @@
 "Tables: columns to numbers, the network, the file; against fastai and PyTorch; bad tables."
 import json, pickletools, warnings
+from functools import partial
 
 import numpy as np, pandas as pd, pytest, torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 
+from conftest import refuses
 from fastlessons.data import get_data
 from fastlessons.tabular import Answers, OneCycle, TableModel, TabularNet, TabularPrep
 from fastlessons.tabular import emb_size, split_columns, to_numbers
 
-def fails(kind, f, *words):
-    "Check that `f` raises `kind` with all `words` in a short message."
-    with pytest.raises(kind) as e: f()
-    text = str(e.value)
-    for w in words: assert w in text, text
-    assert len(text) < 500 and text.rstrip(').').count('. ') <= 3, text
-    return text
+fails = partial(refuses, limit=500, sentences=3)
 
 NAN, INF = float('nan'), float('inf')
 
