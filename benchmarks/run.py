@@ -18,8 +18,8 @@ WITHOUT_DATA = 'predict', 'serve'   # always on the sample
 def run(name, data, surprise):
     "Run one benchmark, show what it prints, and return its part of RESULTS.md."
     args = ['--data', data]*bool(data) if name not in WITHOUT_DATA else []
-    if name == 'collab' and surprise: args += ['--surprise', surprise]
     shown, start, lines = ' '.join(['python', f'benchmarks/{name}.py', *map(shlex.quote, args)]), time.time(), []
+    if name == 'collab' and surprise: args, shown = args + ['--surprise', surprise], shown + ' --surprise PYTHON'
     print(f'\n{shown}', flush=True)
     with subprocess.Popen([sys.executable, HERE/f'{name}.py', *args], stdout=subprocess.PIPE, text=True, cwd=HERE.parent) as p:
         for line in p.stdout:
@@ -33,7 +33,7 @@ def run(name, data, surprise):
 
 def parts(text):
     "Split RESULTS.md into its parts: name -> text."
-    return {re.match(r'## (\w+)', p)[1]: p for p in re.split(r'^(?=## )', text, flags=re.M) if p.startswith('## ')}
+    return {re.match(r'## (\w+)', p)[1]: p.rstrip() + '\n' for p in re.split(r'^(?=## )', text, flags=re.M) if p.startswith('## ')}
 
 def write(found):
     "Write RESULTS.md from its parts."
