@@ -1,7 +1,7 @@
 """What those who work on the lessons need: `save NN` runs a notebook and saves it, `readme` makes README.md from the index.
 
 The tests import this file to see that what is committed is in step."""
-import base64, configparser, re, sys
+import base64, configparser, io, re, sys
 from pathlib import Path
 
 import nbformat
@@ -40,12 +40,15 @@ def _output(o):
     return f'```text\n{text.rstrip()}\n```' if text else ''
 
 def picture(nb, name):
-    "Write the output of the cell with `#| label: gallery` to nbs/images, for the index."
+    "Write the output of the cell with `#| label: gallery` to nbs/images, small, for the index."
+    from PIL import Image
     for c in nb.cells:
         if '#| label: gallery' not in c.source: continue
         data = next(o.data for o in c.outputs if 'image/jpeg' in o.get('data', {}))
+        im = Image.open(io.BytesIO(base64.b64decode(data['image/jpeg'])))
+        im.thumbnail((640, 400))
         (NBS/'images').mkdir(exist_ok=True)
-        (NBS/'images'/f'{name}.jpg').write_bytes(base64.b64decode(data['image/jpeg']))
+        im.save(NBS/'images'/f'{name}.jpg', quality=85)
 
 def save(number):
     "Run the notebook whose name starts with `number` from top to bottom in a fresh kernel, save it in place, clean it."
