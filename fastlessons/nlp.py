@@ -22,7 +22,7 @@ from fastai.text.models.core import masked_concat_pool
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from .backbone import fast_bf16
+from .layers import fast_bf16
 from .data import whole
 
 # %% ../nbs/84_nlp.ipynb #0f10fda6
