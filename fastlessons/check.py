@@ -12,7 +12,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from types import FunctionType
 
-from . import data
+from . import core
 
 # %% ../nbs/91_check.ipynb #c6b53f22
 CASES = {}  # number of the exercise -> function that takes the answer and yields (what is expected, does it hold)
@@ -72,7 +72,7 @@ def exercise(
     answer=...,  # your answer: a function, a number, a list, ...
 ):
     "Check `answer` against the cases of exercise `number`; print a tick, a hint or 'not yet'. No answer stops it."
-    data.find(number, CASES, 'exercise')
+    core.find(number, CASES, 'exercise')
     done, message = run_cases(number, answer)
     print({True: '✓', False: '✗', None: '…'}[done], number, message)
 
@@ -391,19 +391,19 @@ def record(
     lesson,     # number of the lesson, e.g. '01'
     **metrics,  # what was measured: name=number
 ):              # Returns the line that was written, a dict
-    "Append the results of a lesson to the ledger, `results.jsonl` in `data.home()`, and print them."
+    "Append the results of a lesson to the ledger, `results.jsonl` in `core.home()`, and print them."
     line = dict(lesson=lesson, when=time.strftime('%Y-%m-%d %H:%M'), **machine(), data=dict(data.used),
                 seconds=round(time.monotonic()-_start, 1), metrics={k: round(float(v), 4) for k, v in metrics.items()})
     try: _append(line)
-    except OSError as e: print(f'{data.short(data.home())} cannot be written to, so the result is not kept: {e}')
+    except OSError as e: print(f'{core.short(core.home())} cannot be written to, so the result is not kept: {e}')
     print(f'Lesson {lesson}:', ', '.join(f'{k} {v:g}' for k, v in line['metrics'].items()),
           f"({line['seconds']} s so far, data: {', '.join(dict.fromkeys(data.used.values())) or 'none'})")
     return line
 
 def _append(line):
     "Add `line` to the ledger in one short write, so that the lines of two processes do not mix."
-    data.home().mkdir(parents=True, exist_ok=True)
-    with open(data.home()/'results.jsonl', 'ab+') as f:
+    core.home().mkdir(parents=True, exist_ok=True)
+    with open(core.home()/'results.jsonl', 'ab+') as f:
         if f.tell(): f.seek(-1, os.SEEK_END)
         whole = f.read(1) in (b'', b'\n')   # else the last writer was cut off: do not glue our line to its half
         f.write((b'' if whole else b'\n') + json.dumps(line).encode() + b'\n')
@@ -418,9 +418,12 @@ def machine():  # Returns a dict: python, fastai and torch (versions), cores (nu
 
 def results():  # Returns a list of dicts, oldest first; a line that cannot be read is left out
     "Read the ledger."
-    path, lines = data.home()/'results.jsonl', []
+    path, lines = core.home()/'results.jsonl', []
     for text in path.read_bytes().splitlines() if path.is_file() else []:
         if not text: continue
         try: lines.append(dict(json.loads(text)))
         except (ValueError, TypeError): print(f'{path.name}: left out a line that is not whole: {text[:40]}')
     return lines
+
+# %% ../nbs/91_check.ipynb #fe324dc5
+core.finish(globals())

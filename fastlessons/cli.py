@@ -22,7 +22,7 @@ from textwrap import wrap
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
-from . import __version__, check, data
+from . import __version__, check, core, data
 
 # %% ../nbs/92_cli.ipynb #378d0b6d
 @dataclass
@@ -48,10 +48,7 @@ def read_lesson(
     return Lesson(*path.stem.split('_', 1), path, *((re.findall(f, text, re.M) or [''])[0].strip() for f in facts))
 
 # %% ../nbs/92_cli.ipynb #db1248e6
-def _lessons_folder():
-    "Return the folder of the lessons: inside the installed package, or `nbs` in a checkout."
-    here = Path(data.__file__).resolve().parent
-    return here/'_lessons' if (here/'_lessons').exists() else here.parent/'nbs'
+def _lessons_folder(): return core.bundle('lessons')
 
 def lessons():  # Returns a list of Lesson, by number
     "Find the lessons: the notebooks 01 to 69; the others make the library."
@@ -64,7 +61,7 @@ def find_lesson(
     known = {l.path.stem: l for l in lessons()}
     for l in known.values():
         if word.lower() in (l.number, l.number.lstrip('0'), l.name, l.path.stem, l.path.name): return l
-    return known[data.find(word, known, 'lesson')]
+    return known[core.find(word, known, 'lesson')]
 
 # %% ../nbs/92_cli.ipynb #0a69d911
 def table(
@@ -104,11 +101,11 @@ def cmd_results(args):
 def _here(d, path):
     "Say where the real set `d` is on this disk, or whether a program can fetch it."
     if path is None: return 'no' if d.files else 'no, by hand'
-    return f'{data.short(path)} ({_size(sum(f.stat().st_size for f in path.rglob("*") if f.is_file()))})'
+    return f'{core.short(path)} ({_size(sum(f.stat().st_size for f in path.rglob("*") if f.is_file()))})'
 
 def cmd_data(args):
     "Show the data sets: what they are, how big, from where, which licence, what is on this disk."
-    sample = lambda name, d: 'drawn' if d.drawn else 'bundled' if (data.bundle()/f'{name}.zip').exists() else 'none'
+    sample = lambda name, d: 'drawn' if d.drawn else 'bundled' if (core.bundle()/f'{name}.zip').exists() else 'none'
     row = lambda name, d, path: (name, d.title, f'{d.mb} MB', urlsplit(d.home).netloc, d.licence,
                                  sample(name, d), ' '.join(d.lessons), _here(d, path))
     table(('name', 'what', 'size', 'from', 'licence', 'sample', 'lessons', 'on this disk'),
@@ -138,7 +135,7 @@ def lesson_table():  # Returns IPython's Markdown, which a notebook shows as a t
 # %% ../nbs/92_cli.ipynb #f3d5e84d
 def _make_folder(folder, hint):
     "Return the folder as a Path, made if need be. Raises OSError with a `hint` if it cannot be written to."
-    path = data.writable(Path(folder).expanduser())
+    path = core.writable(Path(folder).expanduser())
     if path is None: raise OSError(f'{folder} is not a folder that can be written to. Name another: {hint}')
     return path
 
@@ -147,10 +144,7 @@ def cmd_copy(args):
     l = args.lesson
     folder = _make_folder(args.folder, f'fastlessons copy {l.number} FOLDER')
     new = folder/l.path.name
-    if new.exists() and not args.force:
-        raise FileExistsError(f'{new} is already there and stays as it is. To write over it: --force')
-    with tempfile.TemporaryDirectory(dir=folder, prefix='.unfinished-') as tmp:
-        os.replace(shutil.copyfile(l.path, Path(tmp)/new.name), new)
+    with core.whole(new, args.force, 'To write over it: --force') as f: shutil.copyfile(l.path, f)
     print(f'{new} is yours. Open it with: jupyter lab {new}')
     if not find_spec('jupyterlab'): print('JupyterLab is not here yet. Before that: pip install jupyterlab')
 
@@ -251,7 +245,7 @@ def find_source(
     if path.is_dir(): return str(path.absolute())
     if '/' in word or os.sep in word:
         raise FileNotFoundError(f'There is no folder {word}. Check the path, or use --data sample.')
-    return data.find(word, ['sample', 'full'], 'data source')
+    return core.find(word, ['sample', 'full'], 'data source')
 
 # %% ../nbs/92_cli.ipynb #62224e13
 def _said(lesson, before):
@@ -274,7 +268,7 @@ def cmd_run(args):
     import nbformat
     l, start, before = args.lesson, time.monotonic(), len(check.results())
     out = _make_folder(args.out, f'fastlessons run {l.number} --out FOLDER')
-    env = dict(os.environ, FASTLESSONS_HOME=str(data.home().absolute()))
+    env = dict(os.environ, FASTLESSONS_HOME=str(core.home().absolute()))
     env.update({k: v for k, v in (('FASTLESSONS_DATA', args.data), ('FASTLESSONS_ARCH', args.arch)) if v})
     nb = nbformat.read(l.path, 4)
     with _kill_is_ctrl_c(), tempfile.TemporaryDirectory(dir=out, prefix='.unfinished-') as tmp:
@@ -291,7 +285,7 @@ def cmd_run(args):
 def cmd_samples(args):
     "Draw the bundled samples again and compare them with what was bundled."
     from fastlessons.samples import check_samples
-    wrong = check_samples(data.bundle())
+    wrong = check_samples(core.bundle())
     more = [f'... and {len(wrong)-10} more'] if len(wrong) > 10 else []
     print(*wrong[:10], *more, f"The bundled samples are {'NOT ' if wrong else ''}as they were made.", sep='\n')
     return 1 if wrong else 0
@@ -305,7 +299,7 @@ def cmd_sheet(args):
 # %% ../nbs/92_cli.ipynb #e17d178f
 def _models():
     "Return the model folders in `models` of the library's home: name -> folder, the one made last at the end."
-    cards = sorted((data.home()/'models').glob('*/card.json'), key=lambda f: f.stat().st_mtime)
+    cards = sorted((core.home()/'models').glob('*/card.json'), key=lambda f: f.stat().st_mtime)
     return {f.parent.name: f.parent for f in cards}
 
 def find_model(
@@ -318,7 +312,7 @@ def find_model(
     if path.is_dir(): return path.absolute()
     if '/' in word or os.sep in word or not made:
         raise FileNotFoundError(f'There is no folder {word}. Lesson 02 makes a model folder; so does: fastlessons app')
-    return made[data.find(word, made, 'model')]
+    return made[core.find(word, made, 'model')]
 
 # %% ../nbs/92_cli.ipynb #755743ca
 def _need(*packages):
@@ -340,14 +334,14 @@ def _first_model():
     learn = vision_learner(dls, backbone('resnet_mini'), metrics=error_rate)
     tune_head(learn)
     print('Writing the model folder ...', flush=True)
-    return export_classifier(learn, data.home()/'models'/'pets')
+    return export_classifier(learn, core.home()/'models'/'pets')
 
 def _model(args, *also):
     "Return the model folder that was asked for, and its labels as text; train a first one if there is none."
     _need('onnxruntime', *also, *([] if args.model else ['onnx', 'onnxscript']))
     folder = args.model or _first_model()
     from fastlessons.deploy import Classifier
-    print(f'The model is {data.short(folder)}. It knows: {", ".join(Classifier.load(folder).labels)}.', flush=True)
+    print(f'The model is {core.short(folder)}. It knows: {", ".join(Classifier.load(folder).labels)}.', flush=True)
     return folder
 
 # %% ../nbs/92_cli.ipynb #13458f7e
@@ -419,21 +413,21 @@ def _damaged(path):
 def facts():  # Returns a SimpleNamespace; memory and disk in bytes
     "Collect what matters for a lesson on this machine."
     import psutil
-    memory, place = psutil.virtual_memory(), data.home().absolute()
+    memory, place = psutil.virtual_memory(), core.home().absolute()
     while not place.exists(): place = place.parent
     mine = psutil.Process().cpu_affinity() if hasattr(psutil.Process, 'cpu_affinity') else range(os.cpu_count())
     return SimpleNamespace(
         python=sys.version_info[:3], packages={p: _version(p) for p in _PACKAGES}, cores=os.cpu_count(), mine=len(mine),
         memory=memory.total, free=memory.available, disk=shutil.disk_usage(place).free,
         writable=os.access(place, os.W_OK), gpu=_gpu(), network=_answers(data.DATASETS['pets'].home),
-        damaged=[name for name, d in data.DATASETS.items() if d.sample and _damaged(data.bundle()/f'{name}.zip')])
+        damaged=[name for name, d in data.DATASETS.items() if d.sample and _damaged(core.bundle()/f'{name}.zip')])
 
 # %% ../nbs/92_cli.ipynb #435345a1
 def problems(
     f,  # what `facts` returned
 ):      # Returns a list of texts, empty if all is well
     "Say what must be mended before a lesson can run."
-    missing, home = ' '.join(p for p, v in f.packages.items() if v is None), data.short(data.home())
+    missing, home = ' '.join(p for p, v in f.packages.items() if v is None), core.short(core.home())
     dots = lambda numbers: '.'.join(map(str, numbers))
     wrong = {
         f'Python is {dots(f.python)}. Install {dots(_PYTHON)} or newer.': f.python[:2] < _PYTHON,
@@ -449,7 +443,7 @@ def _weights():
     "Return the pretrained weights on this disk: the bundled ones and those in torch's cache."
     cache = os.environ.get('XDG_CACHE_HOME') or '~/.cache'
     torch = Path(os.environ.get('TORCH_HOME') or f'{cache}/torch').expanduser()   # as in torch.hub's documentation
-    found = [*data.bundle().glob('*.safetensors'), *sorted((torch/'hub'/'checkpoints').glob('*.pth'))]
+    found = [*core.bundle().glob('*.safetensors'), *sorted((torch/'hub'/'checkpoints').glob('*.pth'))]
     return ', '.join(f'{p.name} ({_size(p.stat().st_size)})' for p in found) or 'none'
 
 def _takes(lesson, f):
@@ -466,11 +460,11 @@ def cmd_doctor(args):
         fastlessons=__version__, Python='.'.join(map(str, f.python)),
         **{p: v or 'not installed' for p, v in f.packages.items()},
         cores=f'{f.cores}, of which this program may use {f.mine}',
-        memory=f'{_size(f.memory)}, {_size(f.free)} free', disk=f'{_size(f.disk)} free at {data.short(data.home())}',
+        memory=f'{_size(f.memory)}, {_size(f.free)} free', disk=f'{_size(f.disk)} free at {core.short(core.home())}',
         GPU=f.gpu or 'none found; the lessons do not need one',
         network='answers' if f.network else 'no answer; the lessons run without, on the bundled samples',
         samples=some(name for name, d in data.DATASETS.items() if d.sample and name not in f.damaged),
-        data=some(f'{name} in {data.short(p)}' for name, (d, p) in data.on_this_disk().items() if p),
+        data=some(f'{name} in {core.short(p)}' for name, (d, p) in data.on_this_disk().items() if p),
         weights=_weights(), settings=some(f'{k}={v}' for k, v in os.environ.items() if k.startswith('FASTLESSONS_')))
     for k, v in lines.items(): print(f'{k:12} {v}')
     for l in lessons(): print(f'lesson {l.number:5} {l.title}: {_takes(l, f)}')
@@ -514,7 +508,7 @@ def parser():
 # %% ../nbs/92_cli.ipynb #c609d4b4
 def _read(argv):
     "Turn the words of a command line into the arguments of a command. Raises ValueError for a mistyped one."
-    if argv and argv[0][:1] != '-': data.find(argv[0], COMMANDS, 'command')
+    if argv and argv[0][:1] != '-': core.find(argv[0], COMMANDS, 'command')
     args = parser().parse_args(argv or ['--help'])
     if 'lesson' in args: args.lesson = find_lesson(args.lesson)
     if 'model' in args: args.model = find_model(args.model)
@@ -541,3 +535,6 @@ def main(
     except ImportError as e:
         return say(e if 'pip install' in str(e) else f'{e}. Something is not installed; see: fastlessons doctor') or 1
     except (OSError, ValueError, RuntimeError) as e: return say(e) or 1
+
+# %% ../nbs/92_cli.ipynb #facbfd00
+core.finish(globals())

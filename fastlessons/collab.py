@@ -14,7 +14,7 @@ from fastprogress import progress_bar
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from fastcore.basics import patch
-from .data import whole
+from .core import whole
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 from torch.nn import functional as F

@@ -490,13 +490,18 @@ def export_classifier(
 def _write_files(learn, labels, folder):
     "Write the three files and check them."
     from copy import deepcopy
-    from safetensors.torch import save_file
+    from safetensors.torch import save   # save_file makes a file that only its owner can read
     size, resize = _item_rule(learn)
     steps, mean, std = _batch_steps(learn, size)
     model = deepcopy(learn.model).cpu().eval()   # the learner itself stays as it is
     _write_onnx(_network(model, steps, 1 if _mode(learn) == 'L' else 3), size, folder/'model.onnx')
-    save_file({k: v.contiguous().clone() for k, v in model.state_dict().items()}, folder/'model.safetensors')
+    (folder/'model.safetensors').write_bytes(save({k: v.contiguous().clone() for k, v in model.state_dict().items()}))
     card = _card(learn, labels, size, resize, mean, std)
     card['files'] = {name: sha256((folder/name).read_bytes()).hexdigest() for name in FILES}
     (folder/'card.json').write_text(json.dumps(card, indent=1, ensure_ascii=False), encoding='utf-8')
     _compare(learn, model, folder)
+
+# %% ../nbs/96_deploy.ipynb #f5a0a68e
+if __package__:   # not where this file is an app's classifier.py, alone
+    from fastlessons.core import finish
+    finish(globals())

@@ -14,7 +14,7 @@ from fastcore.basics import patch
 from torch import nn
 from torch.nn import functional as F
 
-from .data import find, whole
+from .core import find, whole
 from .foundations import Adam, Batches, fit
 
 # %% ../nbs/85_tabular.ipynb #4bfafabf

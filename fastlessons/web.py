@@ -10,19 +10,14 @@ import base64, hashlib, html, json, os, shutil, subprocess, sys, tarfile, tempfi
 from contextlib import suppress
 from pathlib import Path
 
-from . import data, deploy
+from . import core, data, deploy
 
 # %% ../nbs/94_web.ipynb #492766d7
-def _templates():
-    "Return the folder of the files to copy: inside the installed package, or in the checkout."
-    here = Path(data.__file__).resolve().parent
-    return (here/'_lessons' if (here/'_lessons').exists() else here.parent/'nbs')/'web'
-
 def _new(out, fill):
     "Call `fill(folder)` on a temporary folder, then rename it to `out`."
     out = Path(out).expanduser().absolute()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(f"{data.short(out)} is already there and stays as it is. Name another folder.")
+        raise FileExistsError(f"{core.short(out)} is already there and stays as it is. Name another folder.")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix='.unfinished-') as tmp:
         fill(new := Path(tmp)/'new')
@@ -36,7 +31,7 @@ def _copy(names, new, title):
     new.mkdir()
     for name in names:
         quote = html.escape if name.endswith('.html') else lambda t: t.replace('\\', '\\\\').replace("'", "\\'")
-        text = (_templates()/name).read_text(encoding='utf-8').replace(TITLE, quote(title))
+        text = (core.bundle('lessons')/'web'/name).read_text(encoding='utf-8').replace(TITLE, quote(title))
         (new/name).write_text(text, encoding='utf-8', newline='\n')
 
 # %% ../nbs/94_web.ipynb #ffe7f04e
@@ -132,24 +127,24 @@ def _good(f):
     return f.is_file() and base64.b64encode(hashlib.sha512(f.read_bytes()).digest()).decode() == ORT_SHA512
 
 def _package(folder):
-    "Return the package, checked: from `data.home()` if it was put there, else fetched by npm into `folder`."
-    if _good(mine := data.home()/_tgz): return mine
+    "Return the package, checked: from `core.home()` if it was put there, else fetched by npm into `folder`."
+    if _good(mine := core.home()/_tgz): return mine
     _by_npm(folder)
     if _good(folder/_tgz): return folder/_tgz
     why = 'npm could not get it' if shutil.which('npm') else 'npm, which comes with Node.js, is not installed'
     raise ConnectionError(f"The page needs onnxruntime-web {ORT} (33 MB), and {why}. Try again with npm and a network, "
                           f"or do `npm pack onnxruntime-web@{ORT}` on another machine and put {_tgz} into "
-                          f"{data.short(data.home())}. The app (make_space) works without it.")
+                          f"{core.short(core.home())}. The app (make_space) works without it.")
 
 def runtime():  # Returns a folder with `ort.js` and `ort.wasm`
     "Return the files of ONNX Runtime Web; the first call downloads them."
-    home = data.home()
+    home = core.home()
     home.mkdir(parents=True, exist_ok=True)
     def make(new):
         with tarfile.open(_package(new.parent)) as tar:
             for name, member in _ort_files.items(): (new/name).write_bytes(tar.extractfile(member).read())
         return new
-    return data._build(home/f'onnxruntime-web-{ORT}', make)
+    return data.build(home/f'onnxruntime-web-{ORT}', make)
 
 # %% ../nbs/94_web.ipynb #ac44024a
 def make_page(
@@ -168,3 +163,6 @@ def make_page(
         for name in 'card.json', 'model.onnx': shutil.copyfile(Path(folder)/name, new/name)
         shutil.copytree(ort, new/'ort')
     return _new(out, fill)
+
+# %% ../nbs/94_web.ipynb #f103b760
+core.finish(globals())

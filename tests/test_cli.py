@@ -7,7 +7,7 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell as code, new_markdown_cell as md, new_notebook
 
 from conftest import ROOT
-from fastlessons import __version__, check, cli, data
+from fastlessons import __version__, check, cli, core, data
 
 DOT = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 TOP = '# Counting sheep\n\n> Sleep well.\n\n**Time** 5 seconds on two cores · **Data** none · **Needs** a bed\n\n![a dot](images/dot.png)'
@@ -168,7 +168,7 @@ def test_data(call, home):
     assert status == 0 and err == '' and list(rows(out))[1:-1] == list(data.DATASETS)
     for name, d in data.DATASETS.items(): assert d.title in rows(out)[name] and d.licence in rows(out)[name] and f' {d.mb} MB ' in rows(out)[name]
     assert 'bundled' in rows(out)['pets'] and 'bundled' in rows(out)['titanic'] and 'bundled' not in rows(out)['imdb']
-    assert rows(out)['movielens'].endswith(f'{data.short(film)} (1 MB)') and 'grouplens.org' in rows(out)['movielens']
+    assert rows(out)['movielens'].endswith(f'{core.short(film)} (1 MB)') and 'grouplens.org' in rows(out)['movielens']
     assert rows(out)['titanic'].endswith('no, by hand') and rows(out)['imdb'].endswith(' no')
 
 def test_lesson_table(folder):
@@ -451,7 +451,7 @@ def test_doctor_all_is_well(call, machine, monkeypatch, home):
     assert (status, err) == (0, '')
     said = rows(out)
     assert said['Python'].split()[1] == '.'.join(map(str, sys.version_info[:3])) and said['torch'].split()[1] == cli.version('torch')
-    assert said['cores'].split()[1] == f'{os.cpu_count()},' and '8.0 GB, 3.1 GB free' in said['memory'] and f'50.0 GB free at {data.short(home)}' in said['disk']
+    assert said['cores'].split()[1] == f'{os.cpu_count()},' and '8.0 GB, 3.1 GB free' in said['memory'] and f'50.0 GB free at {core.short(home)}' in said['disk']
     assert 'NVIDIA Test 9000' in said['GPU'] and 'answers' in said['network'] and 'none' in said['data'] and 'pets, mnist' in said['samples']
     assert 'backbone.safetensors (3 kB), resnet34-b627a593.pth (5 kB)' in said['weights']
     assert 'FASTLESSONS_DATA=sample' in said['settings'] and f'FASTLESSONS_HOME={home}' in said['settings']

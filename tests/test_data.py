@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from fastlessons import data
+from fastlessons import core, data
 from fastlessons.data import DATASETS, DataSet, get_data, on_this_disk, read_idx
 
 PICTURES = {f'images/{n}.jpg': os.urandom(20_000) for n in ('Bombay_1', 'Sphynx_1', 'pug_1')}
@@ -159,7 +159,7 @@ def test_download_with_a_folder_inside_and_sums(fake, server, home):
 def test_printed_line(fake, server, tmp_path, capsys):
     def printed(*args):
         path = get_data('fake', *args)
-        return capsys.readouterr().out.replace(data.short(path), 'HERE')
+        return capsys.readouterr().out.replace(core.short(path), 'HERE')
     assert printed() == ("fake: the bundled sample: one picture, drawn. 1 pictures in HERE. "
                          "Or get it at https://example.com/fake and call get_data('fake', 'FOLDER').\n")
     content = zipped(PICTURES)
@@ -171,10 +171,10 @@ def test_printed_line(fake, server, tmp_path, capsys):
 def test_home_folder_is_written_short(fake, tmp_path, monkeypatch):
     monkeypatch.setenv('HOME', str(tmp_path))
     monkeypatch.setenv('USERPROFILE', str(tmp_path))
-    assert data.short(tmp_path/'x'/'y') == '~/x/y'
-    assert data.short('/elsewhere/x') == str(Path('/elsewhere/x').absolute())
+    assert core.short(tmp_path/'x'/'y') == '~/x/y'
+    assert core.short('/elsewhere/x') == str(Path('/elsewhere/x').absolute())
     monkeypatch.delenv('FASTLESSONS_HOME')
-    assert data.home() == tmp_path/'.fastlessons'
+    assert core.home() == tmp_path/'.fastlessons'
 
 def test_on_this_disk(fake, home, tmp_path, monkeypatch):
     assert on_this_disk()['fake'] == (DATASETS['fake'], None)
