@@ -29,18 +29,18 @@ def resnet_mini(
     n_out=_kinds,        # number of classes of the last layer
 ):                       # Returns an nn.Sequential: pictures (n,3,h,w), ImageNet-normalised -> (n,n_out)
     "Build the small residual network; made to be used as `arch` in fastai's `vision_learner`."
-    layers = [conv_block(3, 24, stride=2), conv_block(24, 32), ResBlock(32, 64, 2), ResBlock(64, 112, 2), ResBlock(112, 112),
-              ResBlock(112, 160, 2), ResBlock(160, 160), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(160, n_out)]
-    net = nn.Sequential(*layers)
+    body = [conv_block(3, 24, stride=2), conv_block(24, 32), ResBlock(32, 64, 2), ResBlock(64, 112, 2),
+            ResBlock(112, 112), ResBlock(112, 160, 2), ResBlock(160, 160)]
+    net = nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(160, n_out))
     if weights:
         kept = load_file(bundle()/'backbone.safetensors')
         net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in kept.items()})
     return net
 
 # %% ../nbs/93_backbone.ipynb #6ac0850c
-def _split(m): return L(m[0][:4], m[0][4:], m[1:]).map(params)   # early layers, late layers, head
+def _groups(m): return L(m[0][:4], m[0][4:], m[1:]).map(params)   # early layers, late layers, head
 
-model_meta[resnet_mini] = dict(cut=-3, split=_split, stats=imagenet_stats, weights='DEFAULT')
+model_meta[resnet_mini] = dict(cut=-3, split=_groups, stats=imagenet_stats, weights='DEFAULT')
 model_meta[tvm.mobilenet_v2] = dict(cut=-1, split=default_split, stats=imagenet_stats, weights='DEFAULT')
 
 # %% ../nbs/93_backbone.ipynb #23a8acb5

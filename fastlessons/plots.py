@@ -74,12 +74,12 @@ def show_digits(
 ):                  # Returns the axes, an array (n,). Raises ValueError
     "Show digits side by side."
     if len(titles): equally_many(digits=x, titles=titles)
-    x, side = x.detach().cpu(), math.isqrt(x.shape[1])
-    most = x.abs().max()
+    x, side = x.detach().cpu().numpy(), math.isqrt(x.shape[1])
+    most = np.abs(x).max()
     limits = dict(vmin=-most if x.min() < 0 else 0, vmax=most)   # the same for all, 0 in the middle or at the end
     axs = plt.subplots(1, len(x), figsize=(len(x), 1.3), squeeze=False)[1] if axs is None else axs
     for ax, digit, title in zip(np.ravel(axs), x, titles or ['']*len(x)):
-        ax.imshow(digit.view(side, side), cmap=cmap, **limits)
+        ax.imshow(digit.reshape(side, side), cmap=cmap, **limits)
         ax.set_title(title, fontsize=9)
         ax.axis('off')
     return np.ravel(axs)
