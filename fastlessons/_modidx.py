@@ -4,7 +4,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
   'syms': { 'fastlessons.backbone': { 'fastlessons.backbone._augment': ('backbone.html#_augment', 'fastlessons/backbone.py'),
                                       'fastlessons.backbone._draw_some': ('backbone.html#_draw_some', 'fastlessons/backbone.py'),
                                       'fastlessons.backbone._error': ('backbone.html#_error', 'fastlessons/backbone.py'),
-                                      'fastlessons.backbone._groups': ('backbone.html#_groups', 'fastlessons/backbone.py'),
+                                      'fastlessons.backbone._in_three': ('backbone.html#_in_three', 'fastlessons/backbone.py'),
                                       'fastlessons.backbone._normalise': ('backbone.html#_normalise', 'fastlessons/backbone.py'),
                                       'fastlessons.backbone._step': ('backbone.html#_step', 'fastlessons/backbone.py'),
                                       'fastlessons.backbone._weight_files': ('backbone.html#_weight_files', 'fastlessons/backbone.py'),

@@ -38,9 +38,9 @@ def resnet_mini(
     return net
 
 # %% ../nbs/93_backbone.ipynb #6ac0850c
-def _groups(m): return L(m[0][:4], m[0][4:], m[1:]).map(params)   # early layers, late layers, head
+def _in_three(m): return L(m[0][:4], m[0][4:], m[1:]).map(params)   # early layers, late layers, head
 
-model_meta[resnet_mini] = dict(cut=-3, split=_groups, stats=imagenet_stats, weights='DEFAULT')
+model_meta[resnet_mini] = dict(cut=-3, split=_in_three, stats=imagenet_stats, weights='DEFAULT')
 model_meta[tvm.mobilenet_v2] = dict(cut=-1, split=default_split, stats=imagenet_stats, weights='DEFAULT')
 
 # %% ../nbs/93_backbone.ipynb #23a8acb5
