@@ -37,7 +37,7 @@ samples: .venv/ready
 	@$(BIN)/python -c "from fastlessons.samples import write_samples; write_samples()"
 
 backbone: .venv/ready
-	@$(BIN)/python -c "from fastlessons.backbone import *; print(save_backbone(*train_backbone()))"
+	@$(BIN)/python -c "from fastlessons.backbone import save_backbone, train_backbone; print(save_backbone(*train_backbone()))"
 
 constraints: .venv/ready
 	@$(BIN)/uv pip compile --quiet --refresh-package fastlessons --universal --upgrade --python-version 3.10 --all-extras --no-header --no-annotate setup.py -o constraints.txt

@@ -16,6 +16,7 @@ from fastai.vision.all import (ImageDataLoaders, PILImage, RegexLabeller, Resize
 from fastlessons import pets
 from fastlessons.backbone import backbone
 from fastlessons.data import get_data
+from fastlessons.layers import one_core
 
 TASKS = {'species': lambda name: 'cat' if name[0].isupper() else 'dog', 'breeds': RegexLabeller(r'^(.+)_\d+\.')}
 
@@ -69,7 +70,7 @@ def parts(files, arch, sizes, n=16):
     "Print how fast the steps are, each on all cores."
     cores, fs = defaults.cpus, files[:n]
     print(f'Pictures a second on {cores} cores, if nothing else runs on them')
-    with pets.one_core(), torch.inference_mode():
+    with one_core(), torch.inference_mode():
         print(f'  check                    {speed(lambda: [pets.check_image(f) for f in fs], n, cores):6.0f}')
         for size in sizes:
             dls = ImageDataLoaders.from_name_func('.', files, TASKS['species'], seed=0, item_tfms=Resize(size))

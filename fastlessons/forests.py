@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Binned', 'Nodes', 'bin_columns', 'tally', 'best_splits', 'grow', 'leaves', 'TreeClassifier', 'TreeRegressor',
-           'ForestClassifier', 'ForestRegressor', 'waterfall']
+           'ForestClassifier', 'ForestRegressor']
 
 # %% ../nbs/86_forests.ipynb #62e25bad
 from collections import namedtuple
@@ -415,30 +415,4 @@ def draw(self:_Trees,
     box(self.roots_[which], 0, 1, 0)
     ax.set(xlim=(-1.1, 1.1), ylim=(-depth-.5, .5))
     ax.axis('off')
-    return ax
-
-# %% ../nbs/86_forests.ipynb #9d9c53a4
-def waterfall(
-    start,     # where it begins: a number
-    parts,     # what each column adds (p,)
-    names,     # names of the columns, or other texts (p,)
-    most=8,    # the largest parts are shown one by one, the others added up
-    ax=None,   # matplotlib axes to draw into; None: new ones
-):             # Returns the axes
-    "Draw how parts add up."
-    if len(parts) != len(names): raise ValueError(f'{len(parts)} parts and {len(names)} names. Expected one each.')
-    parts, order = np.asarray(parts), np.argsort(-np.abs(parts))
-    show, rest = order[:most], order[most:]
-    steps, texts = parts[show], [str(names[i]) for i in show]
-    if len(rest): steps, texts = np.r_[steps, parts[rest].sum()], texts + [f'{len(rest)} others']
-    begin = start + np.r_[0, steps.cumsum()]
-    ax = ax or plt.subplots(figsize=(6, .35*len(steps) + 1))[1]
-    colours = np.where(steps < 0, 'tab:red', 'tab:blue')
-    ax.barh(texts, steps, left=begin[:-1], color=colours)
-    ax.axvline(start, color='tab:gray', ls='--', lw=1)
-    ax.axvline(begin[-1], color='black', lw=1)
-    ax.use_sticky_edges = False   # a little room on both sides
-    ax.autoscale_view()
-    ax.invert_yaxis()
-    ax.set(title=f'from {start:.3g} (dashed) to {begin[-1]:.3g}', xlabel='prediction')
     return ax

@@ -22,8 +22,8 @@ from fastai.text.models.core import masked_concat_pool
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from .backbone import fast_bf16
 from .core import whole
+from .layers import fast_bf16
 
 # %% ../nbs/84_nlp.ipynb #0f10fda6
 _MARKS = ''.join(c for c in map(chr, range(0x300, 0x3100)) if unicodedata.category(c)[0] == 'M')

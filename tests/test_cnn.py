@@ -2,7 +2,7 @@
 import ast, copy, itertools, pickle, shutil, subprocess, warnings
 from functools import partial
 
-import nbformat, numpy as np, pytest, torch
+import matplotlib.pyplot as plt, nbformat, numpy as np, pytest, torch
 from fastai.vision.all import (Callback, CrossEntropyLossFlat, Learner, PILImage, SGD, TensorImage, accuracy, create_vision_model,
                                set_seed)
 from openpyxl import load_workbook
@@ -11,10 +11,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from conftest import ROOT, refuses
-from fastlessons.backbone import ResBlock, resnet_mini
-from fastlessons.cnn import ActivationStats, FastConv, PicsDL, ResNet, as_batch, cam, check_pics, conv_block, out_size, pic_dls, shift
+from fastlessons.backbone import resnet_mini
+from fastlessons.cnn import ActivationStats, FastConv, PicsDL, ResNet, as_batch, check_pics, grad_cam, moved, pic_dls
 from fastlessons.conv_sheet import DENSE, DIGITS, KERNELS, pixels, read_digit
 from fastlessons.data import get_data, read_cifar
+from fastlessons.layers import ResBlock, conv_block, out_size
 from fastlessons.sheets import write_sheet
 
 fails = partial(refuses, limit=400, sentences=3)
@@ -182,7 +183,7 @@ def test_shift_moves_by_whole_pixels():
     x = x.repeat(40, 1, 1, 1)
     set_seed(0)
     seen = set()
-    for a, b in zip(x, shift(x, 2)):
+    for a, b in zip(x, moved(x, 2)):
         pad = F.pad(a, [2]*4)
         found = {(i, j) for i in range(5) for j in range(5) if torch.equal(pad[:, i:i+6, j:j+6], b)}
         assert len(found) == 1
@@ -191,7 +192,7 @@ def test_shift_moves_by_whole_pixels():
 
 def test_shift_fills_with_the_corner():
     x = torch.full((5, 3, 6, 6), -2.)
-    assert torch.equal(shift(x, 1), x)
+    assert torch.equal(moved(x, 1), x)
 
 def digits(n=40): return torch.arange(n*64.).view(n, 1, 8, 8), torch.arange(n) % 10
 
@@ -222,6 +223,10 @@ def test_validation_is_never_changed():
 @pytest.mark.parametrize('x,y,words', [(torch.zeros(3, 1, 8, 8), [0, 1], ['3 pictures and 2 labels']), (torch.zeros(2, 8, 8), [0, -1], ['label is -1']),
                                        (with_(NAN), [0, 1, 2], ['NaN'])])
 def test_bad_batches(x, y, words): fails(ValueError, lambda: PicsDL(x, y), *words)
+
+@pytest.mark.parametrize('kw,words', [(dict(bs=0), ['bs is 0']), (dict(bs=2.5), ['bs is 2.5']), (dict(shift=-1), ['shift is -1']),
+                                      (dict(shift=.5), ['shift is 0.5', 'whole number'])])
+def test_bad_settings_of_batches(kw, words): fails(ValueError, lambda: PicsDL(torch.zeros(2, 8, 8), [0, 1], **kw), *words)
 
 @pytest.mark.parametrize('y,words', [([.5, 1.], ['float64', 'whole numbers from 0, (2,)']), (torch.eye(2).long(), ['(2, 2)'])])
 def test_bad_labels(y, words): fails(TypeError, lambda: PicsDL(torch.zeros(2, 8, 8), y), *words)
@@ -299,8 +304,11 @@ def test_stats_live_through_validation_and_more_training():
 
 def test_stats_draw():
     stats = quiet(learner(ActivationStats())).activation_stats
-    for fig in (stats.plot(), stats.plot_hist()):
-        for ax in fig.axes: assert ax.get_xlabel() == 'step' and ax.get_ylabel()
+    own = plt.subplots(1, 3)[1]
+    for axs in (stats.plot(), stats.plot_hist(), stats.plot(2, own), stats.plot_hist(own)):
+        for ax in axs: assert ax.get_xlabel() == 'step' and ax.get_ylabel()
+    assert axs is own
+    plt.close('all')
     fails(ValueError, lambda: ActivationStats().plot(), 'Nothing is recorded yet')
 
 def test_stats_without_layers():
@@ -325,15 +333,15 @@ def test_stats_take_up_again_after_a_stop():
 def test_cam_equals_the_paper():
     net, x = ResNet(3, 4, 32).eval(), torch.randn(2, 3, 32, 32)
     for c in (None, 1, torch.tensor([0, 3])):
-        maps, said = cam(net, x, c)
+        maps, said = grad_cam(net, x, c)
         with torch.no_grad(): by_hand = F.relu(torch.einsum('nfhw,nf->nhw', net[0](x), net[1][-1].weight[said]))
         assert torch.allclose(maps, by_hand/by_hand.amax((1, 2), keepdim=True).clamp(min=1e-8), atol=1e-5)
-    assert torch.equal(cam(net, x)[1], net(x).argmax(1))
+    assert torch.equal(grad_cam(net, x)[1], net(x).argmax(1))
 
 def test_cam_leaves_the_model_as_it_was():
     net, x = ResNet(1, 3, 8).train(), torch.randn(2, 1, 8, 8)
     before = copy.deepcopy(net.state_dict())
-    with torch.no_grad(): maps, _ = cam(net, TensorImage(x))
+    with torch.no_grad(): maps, _ = grad_cam(net, TensorImage(x))
     assert net.training and all(torch.equal(a, b) for a, b in zip(before.values(), net.state_dict().values()))
     assert all(p.grad is None for p in net.parameters()) and type(maps) is torch.Tensor
     assert maps.min() >= 0 and maps.max() <= 1 and not maps.requires_grad
@@ -344,23 +352,23 @@ def test_cam_finds_the_thing():
     for p, v in zip([*body.parameters(), *head.parameters()], ([[[[1.]]], [[[0.]]]], [0., 0.], [[1., 0.], [0., 0.]], [0., 0.])): p.data = torch.tensor(v)
     x = torch.zeros(1, 1, 6, 6)
     x[0, 0, 4, 1] = 1
-    maps, c = cam(nn.Sequential(body, head), x)
+    maps, c = grad_cam(nn.Sequential(body, head), x)
     assert c.tolist() == [0] and maps[0].argmax() == 4*6+1
 
 def test_cam_of_fastais_learner():
     model = create_vision_model(resnet_mini, 3)
-    maps, c = cam(model, torch.randn(2, 3, 64, 64))
+    maps, c = grad_cam(model, torch.randn(2, 3, 64, 64))
     assert maps.shape == (2, 4, 4) and c.shape == (2,)
 
 @pytest.mark.parametrize('f,kind,words', [
-    (lambda: cam(resnet_mini(None), torch.zeros(1, 3, 32, 32)), TypeError, ['nn.Sequential(body, head)', 'Sequential of 10 parts']),
-    (lambda: cam(nn.Linear(2, 2), torch.zeros(1, 3, 32, 32)), TypeError, ['this is Linear']),
-    (lambda: cam(ResNet(3), torch.full((1, 3, 32, 32), NAN)), ValueError, ['NaN']),
-    (lambda: cam(ResNet(3), torch.zeros(3, 32, 32)), ValueError, ['(3, 32, 32)', 'x[None]']),
-    (lambda: cam(nn.Sequential(nn.Sequential(*ResNet(1)[0], nn.AdaptiveAvgPool2d(1), nn.Flatten()), nn.Linear(64, 2)), torch.zeros(2, 1, 28, 28)),
+    (lambda: grad_cam(resnet_mini(None), torch.zeros(1, 3, 32, 32)), TypeError, ['nn.Sequential(body, head)', 'Sequential of 10 parts']),
+    (lambda: grad_cam(nn.Linear(2, 2), torch.zeros(1, 3, 32, 32)), TypeError, ['this is Linear']),
+    (lambda: grad_cam(ResNet(3), torch.full((1, 3, 32, 32), NAN)), ValueError, ['NaN']),
+    (lambda: grad_cam(ResNet(3), torch.zeros(3, 32, 32)), ValueError, ['(3, 32, 32)', 'x[None]']),
+    (lambda: grad_cam(nn.Sequential(nn.Sequential(*ResNet(1)[0], nn.AdaptiveAvgPool2d(1), nn.Flatten()), nn.Linear(64, 2)), torch.zeros(2, 1, 28, 28)),
      TypeError, ['expected a grid', 'before the pooling']),
-    (lambda: cam('model', torch.zeros(1, 3, 32, 32)), TypeError, ["Learner's .model", 'this is str']),
-    (lambda: cam(ResNet(3), torch.zeros(1, 3, 32, 32), 99), ValueError, ['no class 99', '0 to 9'])])
+    (lambda: grad_cam('model', torch.zeros(1, 3, 32, 32)), TypeError, ["Learner's .model", 'this is str']),
+    (lambda: grad_cam(ResNet(3), torch.zeros(1, 3, 32, 32), 99), ValueError, ['no class 99', '0 to 9'])])
 def test_cam_refuses(f, kind, words): fails(kind, f, *words)
 
 # Colour pictures

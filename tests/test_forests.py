@@ -13,7 +13,7 @@ from conftest import refuses as fails
 from fastlessons import forests
 from fastlessons.data import get_data
 from fastlessons.forests import (ForestClassifier, ForestRegressor, TreeClassifier, TreeRegressor, best_splits, bin_columns, grow, leaves,
-                                 tally, waterfall)
+                                 tally)
 
 ALL = TreeClassifier, TreeRegressor, ForestClassifier, ForestRegressor
 PAIRS = {TreeClassifier: tree.DecisionTreeClassifier, TreeRegressor: tree.DecisionTreeRegressor,
@@ -318,11 +318,6 @@ def test_words_as_answers_of_a_regression(): fails(ValueError, lambda: TreeRegre
     (dict(max_features=3), ['max_features is 3', 'from 1 to 2']), (dict(max_features=0.), ['max_features is 0.0']),
     (dict(max_features='all'), ["max_features is 'all'"]), (dict(bins=1), ['bins is 1']), (dict(bins=10**6), ['bins is 1000000'])])
 def test_impossible_settings(kw, words): fails(ValueError, lambda: ForestClassifier(**kw).fit(X, Y), *words)
-
-def test_waterfall():
-    assert len(waterfall(0, np.arange(12), range(12)).patches) == 9
-    fails(ValueError, lambda: waterfall(0, [1, 2], ['a']), '2 parts and 1 names')
-    plt.close('all')
 
 # The passenger sample
 

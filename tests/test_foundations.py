@@ -11,6 +11,7 @@ from conftest import ROOT
 from fastlessons import foundations as fo, sheets
 from fastlessons.cli import main
 from fastlessons.foundations import Adam, Batches, Momentum, SGD, fit
+from fastlessons.plots import plot_function
 from fastlessons.sheets import SHEETS, write_sheet
 
 # --- the loop and the optimisers
@@ -61,6 +62,19 @@ def test_the_mean_loss_counts_rows_not_batches():
     assert math.isclose(log['train'][0], F.cross_entropy(kept(x), y).item(), rel_tol=1e-5)
     assert math.isclose(fo.validate(kept, Batches(x, y, 50))[0], log['train'][0], rel_tol=1e-5)
 
+def test_training_mode():
+    "`validate` leaves the model as it was, `fit` leaves it ready to predict, whatever happens on the way."
+    x, y = data()
+    model = net()
+    for mode in (True, False):
+        fo.validate(model.train(mode), [(x, y)])
+        assert model.training is mode
+    with pytest.raises(RuntimeError): fo.validate(model.train(), [(x[:, :2], y)])
+    assert model.training
+    for dls in ([[(x, y)]], [[(x, y)], [(x, y)]]):
+        quiet(model.train(), *dls)
+        assert not model.training
+
 def bad(what, n=60):
     x, y = data(n)
     if what == 'nan': x[7, 2] = math.nan
@@ -93,12 +107,12 @@ def test_bad_learning_rate(opt_func, lr):
 
 def test_bad_settings_and_empty_sets():
     x, y = data()
-    for f, says in ((lambda: quiet(net(), [(x, y)], epochs=0), 'epochs is 0. Expected 1'), (lambda: quiet(net(), []), 'training set is empty'),
+    for f, says in ((lambda: quiet(net(), [(x, y)], epochs=0), 'epochs is 0. Expected'), (lambda: Batches(x, y, 2.5), 'bs is 2.5. Expected a whole number'), (lambda: quiet(net(), []), 'training set is empty'),
                     (lambda: quiet(net(), [(x, y)], []), 'validation set is empty'), (lambda: Batches(x[:0], y[:0]), 'set is empty'),
-                    (lambda: Batches(x, y[1:]), '60 rows and y has 59'), (lambda: Batches(x, y, -1), 'batch size bs is -1'),
+                    (lambda: Batches(x, y[1:]), '60 rows of data and 59 answers'), (lambda: Batches(x, y, -1), 'bs is -1'),
                     (lambda: quiet(nn.ReLU(), [(x, y)]), 'nothing to train'), (lambda: Momentum(net().parameters(), .1, -.5), 'momentum mom is -0.5'),
                     (lambda: SGD(net().parameters(), .1, wd=-1), 'weight decay wd is -1'), (lambda: Adam(net().parameters(), .1, (1, 1)), 'betas are'),
-                    (lambda: fo.plot_function(torch.sin, 1, 1), 'lo below hi'),
+                    (lambda: plot_function(torch.sin, 1, 1), 'lo below hi'),
                     (lambda: fo.numerical_gradient(lambda x: x, [1., 2.]), 'expected one number'),
                     (lambda: fo.numerical_gradient(sum, [1., math.inf]), 'NaN or infinity')):
         with pytest.raises(ValueError, match=says): f()

@@ -1,5 +1,5 @@
 "The helpers of lesson 01: pictures that cannot be read, and the head trained on features that are kept."
-import random, stat
+import random, stat, subprocess, sys
 from contextlib import contextmanager
 
 import fastai.vision.all as fv, matplotlib.pyplot as plt, pytest, torch
@@ -7,11 +7,13 @@ from fastai.vision.all import (AdaptiveConcatPool2d, CategoryBlock, ConvLayer, C
     ImageBlock, ImageDataLoaders, L, Learner, PILImageBW, RandomResizedCrop, RandomSplitter, Resize, ResizeMethod, aug_transforms,
     create_body, create_head, error_rate, get_image_files, load_learner, set_seed, vision_learner)
 from PIL import Image, ImageDraw
+from safetensors import safe_open
 from torch import nn
 from torch.nn import functional as F
 from torchvision.models import resnet18
 
-from fastlessons import pets
+from fastlessons import backbone as bb, pets
+from fastlessons.core import bundle
 from fastlessons.pets import check_images, tune_head
 
 SIZE = 64
@@ -53,9 +55,8 @@ def tune(learn, **kwargs):
         order = 70
         def after_fit(self): TOLD.update(zip(self.recorder.metric_names[1:], self.recorder.log[1:]))
     with pytest.MonkeyPatch.context() as m:
-        m.setattr(pets, 'progress_bar', lambda gen, **kwargs: gen)
         m.setattr(fv.defaults, 'callbacks', [fv.TrainEvalCallback, fv.Recorder, fv.CastToTensor, Note])
-        tune_head(learn, **kwargs)
+        tune_head(learn, show=False, **kwargs)
     return learn
 
 def same_as_validate(learn):
@@ -179,7 +180,7 @@ def test_a_training_set_smaller_than_a_batch_and_odd_sizes(tmp_path):
     assert 0 <= TOLD['error_rate'] <= 1
     x, ds = torch.randn(8, 4), shape_dls(tmp_path).train_ds
     for bs in range(1, 12):
-        sizes = [len(yb) for xb, yb in pets.feature_dl(x, ds, bs, 2)]
+        sizes = [len(yb) for xb, yb in pets.feature_dl(x, ds, 2, bs)]
         assert sum(sizes) == 16 and (bs == 1 or min(sizes) > 1), f'batch norm needs two at a time: {sizes}'
 
 def test_the_same_seed_gives_the_same_learner(folder):
@@ -211,6 +212,47 @@ def test_errors_say_what_is_expected(folder, tmp_path):
     own = DataLoaders.from_dsets([(torch.zeros(3, 8, 8), 0)]*4, [(torch.zeros(3, 8, 8), 0)]*4, bs=2, device='cpu')
     with pytest.raises(TypeError, match='ImageDataLoaders or a DataBlock.*list'):
         tune_head(Learner(own, nn.Sequential(small_body(), create_head(16, 2)), loss_func=F.cross_entropy))
+
+def test_quiet_if_asked(folder, capsys):
+    tune_head(small_learner(shape_dls(folder)), 1, show=False)
+    assert capsys.readouterr() == ('', '')
+
+@pytest.mark.parametrize('kw,says', [(dict(epochs=0), 'epochs is 0'), (dict(epochs=1.5), 'epochs is 1.5'), (dict(bs=0), 'bs is 0')])
+def test_bad_settings(folder, kw, says):
+    with pytest.raises(ValueError, match=says): pets.head_learner(small_learner(shape_dls(folder)), **kw)
+
+# --- the bundled backbone
+
+def test_the_bundled_weights_fit_the_network():
+    with safe_open(bundle()/'backbone.safetensors', 'pt') as f: kept = {k: tuple(f.get_slice(k).get_shape()) for k in f.keys()}
+    assert kept == {k: tuple(v.shape) for k, v in bb.resnet_mini(None).state_dict().items()}
+    assert list(bb.resnet_mini()[:2].state_dict())[:2] == ['0.0.weight', '0.1.weight']   # what is on people's disks has these names
+
+def test_saved_weights_can_be_read_by_all(tmp_path):
+    net = bb.resnet_mini()
+    path = bb.save_backbone(net, .25, tmp_path)
+    (tmp_path/'a.txt').touch()
+    assert path.stat().st_mode == (tmp_path/'a.txt').stat().st_mode and len(list(tmp_path.iterdir())) == 2
+    with safe_open(path, 'pt') as f:
+        assert f.metadata()['error_rate'] == '0.2500'
+        assert all(torch.equal(f.get_tensor(k).to(v.dtype), v) for k, v in net.state_dict().items())
+
+def test_training_the_backbone_leaves_the_random_numbers(monkeypatch, capsys):
+    def few(n, size=32, seed=0, show=True):
+        g = torch.Generator().manual_seed(seed)
+        return torch.randint(256, (n*4, 3, 32, 32), generator=g, dtype=torch.uint8), torch.arange(n*4) % 4
+    monkeypatch.setattr(bb, 'drawn_things', few)
+    torch.manual_seed(3)
+    nets = [bb.train_backbone(2, 32, 2, bs=4, show=False)[0] for _ in range(2)]
+    assert torch.rand(1) == torch.rand(1, generator=torch.Generator().manual_seed(3)) and capsys.readouterr().out == ''
+    assert all(torch.equal(a, b) for a, b in zip(*(n.state_dict().values() for n in nets)))
+    bb.train_backbone(2, 32, 1, bs=4)
+    assert capsys.readouterr().out.startswith('epoch 1 of 1: training loss ')
+
+def test_layers_do_without_the_samples():
+    "Who imports the layers, blocks or texts does not get the drawings and torchvision's networks with them."
+    code = "import fastlessons.cnn, fastlessons.nlp, fastlessons.pets, sys; print('fastlessons.samples' in sys.modules, 'fastlessons.backbone' in sys.modules)"
+    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout == 'False False\n'
 
 # --- real photos
 
