@@ -61,7 +61,7 @@ class Vocab:
         docs,            # texts, each a str or a list of tokens
         max_size=20000,  # tokens at most, the three special ones counted in
         min_freq=2,      # leave out what is seen less often
-    ):                   # Raises TypeError for one str
+    ):                   # Raises TypeError for one str, ValueError
         whole_number(max_size=max_size, min_freq=min_freq)
         if isinstance(docs, str): raise TypeError('docs is one str. Expected a list of texts, or of lists of tokens.')
         count = Counter(t for d in docs for t in self.tokens(d) if t not in self.specials)
@@ -205,7 +205,7 @@ class BPE:
 
     def tokens(self,
         text,  # str
-    ):         # Returns a list of str; a part of a character is shown as \\x and its number
+    ):         # Returns a list of str; a byte that is no whole character is shown as \x..
         "Cut a text into tokens, to look at them."
         return [self.itos[i].decode('utf-8', 'backslashreplace') for i in self.encode(text)]
 
@@ -726,7 +726,8 @@ class TextPredictor:
     def predict(self,
         texts,  # list or Series of str; empty ones are allowed
         bs=64,  # texts at a time
-    ):          # Returns a DataFrame with the index of `texts`: text, label, prob (of that label)
+    ):          # Returns a DataFrame with the index of `texts`: text, label, prob (of that label).
+                # Raises TypeError, ValueError
         "Say for each text which class it is, and how sure that is."
         p = self.predict_proba(texts, bs)
         best = p.to_numpy().argmax(1)
