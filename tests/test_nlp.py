@@ -365,6 +365,10 @@ def test_embed(encoder, capsys):
     embed(texts, encoder), embed([], encoder)
     del encoder.encode
     assert not calls   # all were kept
+    many = [f'film {i}'*i for i in range(40)]   # in three parts, one after the other
+    parts = embed(many, encoder, bs=1)
+    nlp._kept.clear()
+    assert np.allclose(parts, embed(many, encoder, show=False), atol=.01)
     deep = embed(texts[:5], encoder, layers=True)
     assert deep.shape == (5, 7*384) and np.allclose(deep[:, -384:], truth, atol=.02)
     fails(TypeError, lambda: embed('one', encoder), 'one str')

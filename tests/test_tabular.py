@@ -406,7 +406,7 @@ DAMAGE = {
     'a pickle': (lambda p: torch.save({}, p), 'damaged'),
     'other tensors': (lambda p: save_file(dict(w=torch.zeros(2)), p), 'it holds something else, not a TableModel'),
     'another kind': (lambda p: head_of(p, kind='Recommender'), 'it holds Recommender, not a TableModel'),
-    'later format': (lambda p: head_of(p, format=2), 'format 2'),
+    'later format': (lambda p: head_of(p, format=2), 'its format is 2'),
     'no categories': (lambda p: head_of(p, vocabs=None), 'damaged'),
     'huge layers': (lambda p: head_of(p, layers=[10**9, 10**9]), 'damaged'),
     'more categories': (lambda p: head_of(p, vocabs=[['word', ['x']*9]]), 'damaged'),
