@@ -83,16 +83,18 @@ def by_lstm(train, y, test):
     quiet(learn, 3, slice(1e-3, 5e-3))
     return labels(learn)
 
+def vectors(texts, **kw): return embed(texts, encoder(), show=False, **kw)
+
 def by_last(train, y, test):
-    return LogisticRegression(C=3, max_iter=300).fit(embed(train, encoder()), y).predict(embed(test, encoder()))
+    return LogisticRegression(C=3, max_iter=300).fit(vectors(train), y).predict(vectors(test))
 
 def by_frozen(train, y, test):
-    x, xt = (embed(t, encoder(), layers=True) for t in (train, test))
+    x, xt = (vectors(t, layers=True) for t in (train, test))
     return make_pipeline(StandardScaler(), RidgeClassifier(alpha=10_000)).fit(x, y).predict(xt)
 
 def by_both(train, y, test):
     tfidf = TfidfVectorizer(sublinear_tf=True, **TOKENS).fit(train)
-    x, xt = (hstack([tfidf.transform(t), csr_matrix(embed(t, encoder(), layers=True))]).tocsr() for t in (train, test))
+    x, xt = (hstack([tfidf.transform(t), csr_matrix(vectors(t, layers=True))]).tocsr() for t in (train, test))
     return LogisticRegression(C=3, max_iter=300).fit(x, y).predict(xt)
 
 def by_tuned(train, y, test):

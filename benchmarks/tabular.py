@@ -34,7 +34,7 @@ class Task:
         for m in nets: m.fit(train, epochs=self.epochs, bs=self.bs, show=False)
         took = time.perf_counter()-start
         if self.kind == 'number': return sum(m.predict(valid) for m in nets)/n, took
-        return sum(m.probs(valid) for m in nets).idxmax(axis=1), took
+        return sum(m.predict_proba(valid) for m in nets).idxmax(axis=1), took
 
     def five(self, train, valid, seed): return self.ours(train, valid, seed, 5)
 
@@ -55,7 +55,7 @@ class Task:
         return np.expm1(preds[:, 0]) if self.target in self.log else preds[:, 0], took
 
     def linear(self, train, valid, seed):
-        prep = TabularPrep(train, conts=self.conts, log=[c for c in self.log if c != self.target])
+        prep = TabularPrep(train, cont_names=self.conts, log_names=[c for c in self.log if c != self.target])
         def dummies(df): return pd.get_dummies(df[self.cats].astype(str))
         words = dummies(train).columns
         def numbers(df): return np.hstack([prep(df), dummies(df).reindex(columns=words, fill_value=0)])

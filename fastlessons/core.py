@@ -140,7 +140,7 @@ def refuse(
     n, name = sum(map(bool, bad)), getattr(col, 'name', None) if name is None else name
     if not n: return
     labels = col.index if hasattr(col, 'iloc') else range(len(col))
-    rows = ', '.join(f'{_bare(v)!r} in row {_bare(i)!r}' for i, v in islice(compress(zip(labels, col), bad), 3))
+    rows = ', '.join(f'{_bare(v)!r:.60} in row {_bare(i)!r}' for i, v in islice(compress(zip(labels, col), bad), 3))
     more = f', and {n-3:,} more of {len(col):,} rows' if n > 3 else ''
     raise ValueError(f"{'The column' if name is None else f'Column {name!r}'} {says}: {rows}{more}. {todo}")
 
@@ -201,7 +201,7 @@ def _functions(ns):
         if getattr(o, '__module__', '') != ns['__name__']: continue
         if isfunction(o): yield o, unwrap(o)
         if not isclass(o): continue
-        for name in list(vars(o)):
+        for name in [*vars(o), '__init__']:   # it may come from a class before, and says what the parameters are
             m = getattr(o, name)   # not vars(o)[name]: a class method is bound here, whoever made it
             f = unwrap(getattr(m, 'fget', None) or getattr(m, '__func__', m))
             if isfunction(f) and f.__module__ == ns['__name__']:

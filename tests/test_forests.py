@@ -76,7 +76,7 @@ def test_histogram_and_sorting_agree(monkeypatch):
             order = np.lexsort((code, node))
             return node[order], code[order], w[order], s[:, order]
         monkeypatch.setattr(forests, 'tally', other)
-        trees.append(TreeClassifier(bins=255).fit(x, y).nodes_)
+        trees.append(TreeClassifier(max_bins=255).fit(x, y).nodes_)
     for a, b in zip(*trees): assert np.array_equal(a, b)
 
 def test_more_than_65536_nodes_in_one_level():
@@ -212,11 +212,11 @@ def test_contributions_of_three_classes():
 def test_drawing():
     x, y = passengers()
     for e in ALL:
-        ax = e(max_depth=3, random_state=0).fit(x, y).draw()
+        ax = e(max_depth=3, random_state=0).fit(x, y).plot()
         texts = [t.get_text() for t in ax.texts]
         assert 3 <= len(texts) <= 15 and all('rows' in t for t in texts)
         plt.close('all')
-    assert TreeClassifier(max_depth=1).fit(x, y).draw().texts[0].get_text().startswith('Sex is female?\n900 rows\n0 6')
+    assert TreeClassifier(max_depth=1).fit(x, y).plot().texts[0].get_text().startswith('Sex is female?\n900 rows\n0 6')
     gap = TreeClassifier(max_depth=1).fit(pd.DataFrame(dict(a=[1, 2, None, None]*5)), [0, 0, 1, 1]*5)
     assert gap.question(0) == 'a is missing?' and gap.question(1) == ''
 
@@ -286,8 +286,8 @@ X, Y = pd.DataFrame(dict(age=[22., 30, 4, 51], sex=['f', 'm', 'm', 'f'])), [0, 1
     (X.rename(columns=dict(age='Age')), ValueError, ['Age', 'age']),
     (X[['sex', 'age']], ValueError, ['same order']),
     (X.assign(more='a'), ValueError, ['unseen', 'more']),
-    (X.assign(age='old'), TypeError, ["'age' held numbers in training, now it holds 'old'"]),
-    (X.assign(sex=1.5), TypeError, ["'sex' held words in training (f, m)", '1.5']),
+    (X.assign(age='old'), ValueError, ["'age' should hold numbers, as in training: 'old' in row 0", '1 more of 4 rows']),
+    (X.assign(sex=1.5), ValueError, ["'sex' should hold words, as in training (f, m): 1.5 in row 0"]),
     (X.assign(age=np.inf), ValueError, ['infinity']),
     (X[:0], ValueError, ['0 sample(s)']),
     (X.to_numpy()[:, :1], ValueError, ['expecting 2 features'])])
@@ -303,10 +303,10 @@ def test_wrong_tables_at_prediction(new, kind, words):
     (X, [1]*4, ValueError, ['only one class', 'two or more']),
     (X, [0, 1, np.nan, 1], ValueError, ['NaN']),
     (X, [.1, .2, .3, .4], ValueError, ['continuous']),
-    (X.assign(age=['22', '30', '4', '51']), Y, TypeError, ["'age'", 'numbers written as text', 'pd.to_numeric']),
-    (X.assign(born=pd.Timestamp('1900-01-01')), Y, TypeError, ["'born'", 'dates', 'x.dt.month']),
+    (X.assign(age=['22', '30', '4', '51']), Y, ValueError, ["'age'", "numbers written as text: '22' in row 0", 'pd.to_numeric']),
+    (X.assign(born=pd.Timestamp('1900-01-01')), Y, ValueError, ["'born'", 'datetime64', "df['born'].dt.month"]),
     (X.assign(age=[1, np.inf, 2, 3]), Y, ValueError, ['infinity']),
-    (X.set_axis(['a', 'a'], axis=1), Y, ValueError, ['one name']),
+    (X.set_axis(['a', 'a'], axis=1), Y, ValueError, ["2 columns have the name 'a'"]),
     (X.to_numpy(), Y, ValueError, ['could not convert string to float'])])
 def test_wrong_tables_in_training(x, y, kind, words): fails(kind, lambda: ForestClassifier(5).fit(x, y), *words)
 
@@ -316,7 +316,8 @@ def test_words_as_answers_of_a_regression(): fails(ValueError, lambda: TreeRegre
     (dict(n_estimators=0), ['n_estimators is 0', 'whole number']), (dict(n_estimators=2.5), ['n_estimators is 2.5']),
     (dict(max_depth=0), ['max_depth is 0']), (dict(min_samples_leaf=0), ['min_samples_leaf is 0']),
     (dict(max_features=3), ['max_features is 3', 'from 1 to 2']), (dict(max_features=0.), ['max_features is 0.0']),
-    (dict(max_features='all'), ["max_features is 'all'"]), (dict(bins=1), ['bins is 1']), (dict(bins=10**6), ['bins is 1000000'])])
+    (dict(max_features='all'), ["max_features is 'all'"]), (dict(max_bins=1), ['max_bins is 1']),
+    (dict(max_bins=10**6), ['max_bins is 1000000']), (dict(n_estimators='all'), ["n_estimators is 'all'"])])
 def test_impossible_settings(kw, words): fails(ValueError, lambda: ForestClassifier(**kw).fit(X, Y), *words)
 
 # The passenger sample

@@ -1,5 +1,5 @@
 "Tokens that come back, bad columns of text, fair splits, padding that changes nothing, encoders that contact nobody."
-import gzip, json, random, subprocess, sys
+import gzip, json, os, random, subprocess, sys
 from collections import Counter
 from functools import partial
 
@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 
 from conftest import ROOT, refuses
 from fastlessons import nlp
-from fastlessons.nlp import (BPE, Vocab, clean_texts, dataloaders_from_texts, embed, find_encoder, lm_dataloaders,
-                             lm_learner, load_encoder, load_text, lstm_classifier, read_reviews, save_text, similar,
+from fastlessons.nlp import (BPE, TextPredictor, Vocab, clean_texts, dataloaders_from_texts, embed, find_encoder,
+                             lm_dataloaders, lm_learner, load_encoder, lstm_classifier, read_reviews, similar,
                              split_texts, text_learner, words, write_text)
 
 ODD = ['', ' ', '\r\n\t', 'a\r\nb\rc\n', 'café naïve', 'e\u0301',
@@ -47,10 +47,23 @@ def test_vocab(tmp_path):
     assert Vocab.load(v.save(tmp_path/'v.json')).encode('a b') == v.encode('a b')
     assert len(Vocab(['a b c d']*2, max_size=4)) == 4
     fails(TypeError, lambda: Vocab('one text'), 'one str')
+    fails(ValueError, lambda: Vocab(['a'], max_size='all'), 'max_size', 'whole number')
     (tmp_path/'x.json').write_text('{"Vocab": ["a", "a"]}')
     fails(ValueError, lambda: Vocab.load(tmp_path/'x.json'), 'no saved Vocab')
-    fails(FileNotFoundError, lambda: Vocab.load(tmp_path/'no.json'), 'does not exist')
-    assert sorted(f.name for f in tmp_path.iterdir()) == ['v.json', 'x.json']   # no temporary file is left
+    for name in ('no.json', ''):
+        fails(FileNotFoundError, lambda: Vocab.load(tmp_path/name), 'There is no file', 'Vocab.save')
+    fails(FileNotFoundError, lambda: v.save(tmp_path/'none'/'v.json'), 'There is no folder', 'Make it first')
+    (tmp_path/'list.json').write_text('[1, 2]')
+    (tmp_path/'latin.json').write_bytes('{"Vocab": ["é"]}'.encode('latin-1'))
+    (tmp_path/'deep.json').write_text('['*100_000)
+    for name in ('list', 'latin', 'deep'):
+        fails(ValueError, lambda: Vocab.load(tmp_path/f'{name}.json'), 'no saved Vocab')
+    assert not [f for f in tmp_path.iterdir() if f.suffix != '.json']   # no temporary file is left
+
+def test_files_in_the_home(tmp_path, monkeypatch):
+    for name in ('HOME', 'USERPROFILE'): monkeypatch.setenv(name, str(tmp_path))
+    assert Vocab(['a']*2).save('~/v.json') == tmp_path/'v.json' and len(Vocab.load('~/v.json')) == 4
+    assert len(BPE.load(BPE.train(['a'*9]).save('~/b.json'))) > 256
 
 def slow_merges(texts, n):
     pieces, merges = Counter(p for t in texts for p in BPE.pieces(t)), []
@@ -83,7 +96,7 @@ def test_bpe_round_trip(n_vocab, tmp_path):
     assert len(bpe) == len(bpe.itos) <= n_vocab
 
 def test_bpe_bad_input(tmp_path):
-    fails(ValueError, lambda: BPE.train(['a'], 10), '256 or more')
+    fails(ValueError, lambda: BPE.train(['a'], 10), 'n_vocab is 10', '256 or more')
     assert BPE.train([], 300).merges == [] and BPE.train('a a a a').encode('a a') == [97, 256]
     assert BPE([]).decode([255, 0xe2, 97, 254]) == '\ufffda'
     (tmp_path/'b.json').write_text('{"BPE": [["zz", "61"]]}')
@@ -114,12 +127,14 @@ def test_clean_texts():
     assert clean_texts(np.array(['a', 'b'], object), [True, False])[0] == ['a', 'b']
 
 @pytest.mark.parametrize('bad, parts', [
-    (['a', None, 'b', float('nan'), pd.NA], ['3 rows (the first: 1, 3, 4)', 'no text', 'Leave them out']),
-    (['a', '', ' \r\n'], ['2 rows (the first: 1, 2)', 'an empty text']),
-    ([b'ok', 'é'.encode('latin-1')], ['1 row (the first: 1)', 'not UTF-8', 'latin-1']),
-    (['a', 7, ['b']], ['a int instead', 'a list instead']),
+    (['a', None, 'b', float('nan'), pd.NA], ['no text in some rows: None in row 1, nan in row 3, <NA> in row 4']),
+    (['a', '', ' \r\n'], ["empty texts: '' in row 1, ' \\r\\n' in row 2"]),
+    ([b'ok', 'é'.encode('latin-1')], ["not UTF-8: b'\\xe9' in row 1", 'latin-1']),
+    (['a', 7, ['b']], ["should hold text: 7 in row 1, ['b'] in row 2"]),
+    (['a', [0]*999], ['[0, 0', 'in row 1']),
+    (pd.Series(['a', None]*5, list('abcdefghij'), name='said'), ["Column 'said'", "in row 'b'", '2 more of 10 rows']),
     ([], ['There are no texts']),
-    (pd.DataFrame(dict(review=['a'], label=[1])), ['no column text', "['review', 'label']"])])
+    (pd.DataFrame(dict(review=['a'], label=[1])), ["no column 'text'", 'There are: review, label'])])
 def test_clean_texts_refuses(bad, parts): fails(ValueError, lambda: clean_texts(bad), *parts)
 
 def test_clean_texts_refuses_labels():
@@ -127,7 +142,9 @@ def test_clean_texts_refuses_labels():
     fails(TypeError, lambda: clean_texts(b'a film'), 'one bytes')
     fails(ValueError, lambda: clean_texts(['a', 'b'], ['x', 'x']), "All labels are 'x'", 'two classes')
     fails(ValueError, lambda: clean_texts(['a', 'b', 'c'], [1, 2]), '3 texts and 2 labels')
-    fails(ValueError, lambda: clean_texts(['a', 'b'], [1, None]), '1 row (the first: 1)', 'no label')
+    fails(ValueError, lambda: clean_texts(['a', 'b'], [1, None]), "Column 'label' has gaps: None in row 1")
+    df = pd.DataFrame(dict(text=['a', 'b'], mood=['x', None]), ['p', 'q'])
+    fails(ValueError, lambda: clean_texts(df.text, df.mood), "Column 'mood' has gaps:", "in row 'q'")
 
 def test_read_reviews(tmp_path):
     fails(FileNotFoundError, lambda: read_reviews(tmp_path), 'holds no rt-polarity.pos', 'get_data')
@@ -218,7 +235,9 @@ def test_dataloaders_bad_input(data, capsys):
     for bad in ([], range(120), [500], [-1]):
         fails(ValueError, lambda: dataloaders_from_texts(x, y, v, bad), 'valid_idx has')
     fails(ValueError, lambda: dataloaders_from_texts(x, [0]*120, v, valid), 'All labels are 0')
-    fails(ValueError, lambda: dataloaders_from_texts([None, *x[1:]], y, v, valid), '1 row (the first: 0)')
+    fails(ValueError, lambda: dataloaders_from_texts([None, *x[1:]], y, v, valid), 'None in row 0')
+    for kw in (dict(bs=0), dict(max_len=.5)):
+        fails(ValueError, lambda: dataloaders_from_texts(x, y, v, valid, **kw), *kw)
     only = dataloaders_from_texts(['👍', '👎', 'мир', 'שלום'], [1, 0, 1, 0], Vocab(['x'], min_freq=1), [2, 3])
     assert (only.valid.one_batch()[0] == 0).all()   # all unknown
 
@@ -230,6 +249,9 @@ def test_lm_and_classifier(data):
     dls = lm_dataloaders(x, tok, bs=8, seq_len=10)
     xb, yb = dls.one_batch()
     assert (xb[:, 1:] == yb[:, :-1]).all() and (xb == tok.bos_id).any()
+    other = lm_dataloaders(x, tok, bs=8, seq_len=10, seed=1)   # another tenth
+    def aside(dls): return {tuple(t.tolist()) for t in dls.valid_ds}
+    assert aside(dls) != aside(other) and aside(dls) == aside(lm_dataloaders(x, tok, bs=8, seq_len=10))
     lm = lm_learner(dls, 12, 16)
     with lm.no_bar(), lm.no_logging(): lm.fit_one_cycle(1, 1e-2)
     torch.manual_seed(0)
@@ -309,14 +331,16 @@ BLOCKED = '''
 import socket
 def no(*a, **k): raise AssertionError('the network was used')
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = socket.create_connection = no
-import warnings
+import sys, warnings
 warnings.simplefilter('error', ResourceWarning)
 from fastlessons.nlp import *
 enc = load_encoder()
 assert embed(['a film', 'a dog'], enc).shape == (2, 384)
 x, y = [f'film {i} is {w}' for i in range(8) for w in ('good', 'bad')], [1, 0]*8
 dls = dataloaders_from_texts(x, y, enc.tokenizer, [0, 1], bs=4)
-print(load_text(save_text(text_learner(dls, enc), 'm.safetensors')).predict(['a film']).shape)
+file = TextPredictor(text_learner(dls, enc)).save('m.safetensors')
+sys.modules['sentence_transformers'] = None   # to load a predictor, it is not needed
+print(TextPredictor.load(file).predict(['a film']).shape)
 import os
 if hasattr(os, 'fork') and os.fork() == 0: os._exit(0)   # tokenizers would warn here
 '''
@@ -341,10 +365,14 @@ def test_embed(encoder, capsys):
     embed(texts, encoder), embed([], encoder)
     del encoder.encode
     assert not calls   # all were kept
+    many = [f'film {i}'*i for i in range(40)]   # in three parts, one after the other
+    parts = embed(many, encoder, bs=1)
+    nlp._kept.clear()
+    assert np.allclose(parts, embed(many, encoder, show=False), atol=.01)
     deep = embed(texts[:5], encoder, layers=True)
     assert deep.shape == (5, 7*384) and np.allclose(deep[:, -384:], truth, atol=.02)
     fails(TypeError, lambda: embed('one', encoder), 'one str')
-    fails(ValueError, lambda: embed(['a', None], encoder), '1 row (the first: 1): no text')
+    fails(ValueError, lambda: embed(['a', None], encoder), 'None in row 1')
 
 def test_similar(encoder):
     texts = ['The acting is wonderful.', 'It rains a lot.', 'A boring story.', 'The actors are brilliant.']
@@ -379,39 +407,73 @@ def test_padding_changes_nothing(tuned, monkeypatch):
         alone = [model(*nlp._batch([x], tok.pad_token_id))[0] for x in ids]
     assert torch.allclose(torch.stack(alone), all3, atol=1e-4)
 
-def test_save_and_load(tuned, tmp_path, capsys):
-    path = save_text(tuned, tmp_path/'m.safetensors')
-    assert [f.name for f in tmp_path.iterdir()] == ['m.safetensors']
+@pytest.fixture(scope='module')
+def kept(tuned, tmp_path_factory):
+    "A predictor, and the file that it was written to."
+    p, old = TextPredictor(tuned), os.umask(0o022)
+    try: return p, p.save(tmp_path_factory.mktemp('kept')/'m.safetensors')
+    finally: os.umask(old)
+
+def test_save_and_load(tuned, kept, capsys):
+    first, path = kept
+    assert [f.name for f in path.parent.iterdir()] == ['m.safetensors']
     assert path.read_bytes()[8:9] == b'{'   # JSON, no pickle
-    p = load_text(path)
+    assert path.stat().st_mode & 0o044 == 0o044   # others may read it: a web server is somebody else
+    assert str(folder()).encode() not in path.read_bytes()   # nor does it tell where this machine keeps its encoder
+    p = TextPredictor.load(path)
     x, y = reviews()
     idx = split_texts(x, y, .25)[1]
-    assert np.allclose(p.probs([x[i] for i in idx]), tuned.get_preds()[0].numpy(), atol=.02)
+    probs = p.predict_proba([x[i] for i in idx])
+    assert np.allclose(probs, tuned.get_preds()[0].numpy(), atol=.02) and list(probs.columns) == ['bad', 'good']
+    assert np.allclose(probs, first.predict_proba([x[i] for i in idx]), atol=.01)
     df = p.predict(['a lovely clever plot', 'dull empty music', '', '👍', 'word '*2000, 'a\r\nb'])
     assert df.label.tolist()[:2] == ['good', 'bad'] and df.prob.between(.5, 1).all()
     assert '1 of 6 texts are longer than 128 tokens' in capsys.readouterr().out
-    assert len(p.predict([])) == 0
+    assert len(p.predict([])) == 0 and p.predict_proba([]).shape == (0, 2)
+    said = pd.Series(['a lovely plot', 'dull music'], ['p', 'q'])
+    assert [*p.predict(said).index] == [*p.predict_proba(said).index] == ['p', 'q']
     fails(TypeError, lambda: p.predict('one'), 'one str')
-    fails(ValueError, lambda: p.predict(['a', None]), '1 row (the first: 1): no text')
+    fails(ValueError, lambda: p.predict(['a', None]), 'None in row 1')
 
-def test_files_that_are_refused(tuned, tmp_path):
-    fails(FileNotFoundError, lambda: load_text(tmp_path/'no'), 'does not exist')
-    good = save_text(tuned, tmp_path/'m.safetensors').read_bytes()
+def test_further_training_does_not_change_a_predictor(tuned):
+    p = TextPredictor(tuned)
+    was, model = p.predict_proba(['a lovely plot']), tuned.model
+    tuned.model.train()
+    with torch.no_grad(): model.head[1].bias += 1.
+    try: assert p.predict_proba(['a lovely plot']).equals(was)
+    finally:
+        with torch.no_grad(): model.head[1].bias -= 1.
+
+def test_files_that_are_refused(kept, tmp_path):
+    fails(FileNotFoundError, lambda: TextPredictor.load(tmp_path/'no'), 'There is no file', 'TextPredictor.save')
+    fails(FileNotFoundError, lambda: TextPredictor.load(tmp_path), 'There is no file')
+    predictor, path = kept
+    good = path.read_bytes()
     n = int.from_bytes(good[:8], 'little')
     (tmp_path/'cut').write_bytes(good[:-50])
     (tmp_path/'noise').write_bytes(b'\x80\x04.' + bytes(100))
     (tmp_path/'other').write_bytes(good[:8] + good[8:8+n].replace(b'hidden_size', b'hidden_sixe') + good[8+n:])
-    with safe_open(tmp_path/'m.safetensors', 'pt') as f: about = json.loads(f.metadata()['text'])
-    weights = {k: v.clone() for k, v in tuned.model.state_dict().items()}
-    save_file(weights, tmp_path/'tokens', dict(text=json.dumps(about | dict(tokenizer='{}'))))
-    for name in ('cut', 'noise', 'other', 'tokens'):
-        fails(ValueError, lambda: load_text(tmp_path/name), 'no saved text classifier')
+    with safe_open(path, 'pt') as f: about = json.loads(f.metadata()['fastlessons'])
+    weights = {k: v.clone() for k, v in predictor.model.state_dict().items()}
+    changes = dict(tokens=dict(tokenizer='{}'), tree=dict(tokenizer=[]), words=dict(config='bert'),
+                   none=dict(config={}), few=dict(classes=['a']), kind=dict(kind='Recommender'), long=dict(max_len='long'),
+                   odd=dict(config={**about['config'], 'hidden_size': 'wide'}), pad=dict(pad=[1]))
+    for name, change in changes.items():
+        save_file(weights, tmp_path/name, dict(fastlessons=json.dumps(about | change)))
+    for name in ('cut', 'noise', 'other', *changes):
+        fails(ValueError, lambda: TextPredictor.load(tmp_path/name), f'{name} is damaged, or no saved TextPredictor')
 
-def test_learner_refuses(encoder, data, tmp_path):
+def test_a_package_is_missing(monkeypatch, tmp_path):
+    find = nlp.importlib.util.find_spec
+    monkeypatch.setattr(nlp.importlib.util, 'find_spec', lambda n: None if n == 'tokenizers' else find(n))
+    fails(ModuleNotFoundError, lambda: TextPredictor.load(tmp_path/'m'), 'needs the package', 'fastlessons[nlp]')
+
+def test_learner_refuses(encoder, data):
     x, y, _, valid = data
     dls = dataloaders_from_texts(x, y, Vocab(x), valid)
     fails(ValueError, lambda: text_learner(dls, encoder), 'tok=encoder.tokenizer')
-    fails(TypeError, lambda: save_text(lstm_classifier(dls), tmp_path/'x'), 'LSTMClassifier')
+    fails(TypeError, lambda: TextPredictor(lstm_classifier(dls)), 'LSTMClassifier')
+    fails(TypeError, lambda: TextPredictor('a film'), 'its model is str')
 
 def test_more_tokens_than_the_encoder_takes(encoder, data):
     x, y, _, valid = data

@@ -1,11 +1,11 @@
 "Tables: columns to numbers, the network, the file; against fastai and PyTorch; bad tables."
-import json, pickletools, warnings
+import json, os, pickletools, warnings
 from functools import partial
+from pathlib import Path
 
 import numpy as np, pandas as pd, pytest, torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-
 
 from conftest import refuses
 from fastlessons.data import get_data
@@ -25,9 +25,8 @@ def table(n=60, **columns):
 def small(df=None, **kw):
     "Train a small model."
     fitkw = {k: kw.pop(k) for k in ('epochs', 'bs', 'lr', 'valid') if k in kw}
-    m = TableModel(**{**dict(target='yes', cats=['word'], conts=['a', 'b'], layers=(8,)), **kw})
-    m.fit(table() if df is None else df, **{**dict(epochs=2, show=False), **fitkw})
-    return m
+    m = TableModel(**{**dict(target='yes', cat_names=['word'], cont_names=['a', 'b'], layers=(8,)), **kw})
+    return m.fit(table() if df is None else df, **{**dict(epochs=2, show=False), **fitkw})
 
 # Against fastai and PyTorch
 
@@ -82,9 +81,8 @@ def splits(df, k):
 CATS, CONTS = ['Pclass', 'Sex', 'Embarked'], ['Age', 'SibSp', 'Parch', 'Fare']
 
 def passengers(train, valid, seed):
-    m = TableModel('Survived', CATS, CONTS, log=['Fare'], seed=seed)
-    m.fit(train, epochs=10, show=False)
-    return m.score(valid)
+    m = TableModel('Survived', CATS, CONTS, log_names=['Fare'], seed=seed)
+    return m.fit(train, epochs=10, show=False).score(valid)
 
 def test_as_good_as_fastai_on_the_sample():
     from fastai.tabular.all import accuracy, set_seed, tabular_learner
@@ -121,7 +119,7 @@ def test_takes_numbers_of_all_kinds(col):
     assert x.dtype == float and x[0] == 1 and (np.isnan(x) == pd.isna(pd.Series(col))).all()
 
 BAD_NUMBERS = {
-    'word': (['1', 'many', 'x'], ["'many' in row 'q'", 'and 1 more rows', "errors='coerce'", 'cats']),
+    'word': (['1', 'many', 'x'], ["'many' in row 'q', 'x' in row 'r'", "errors='coerce'", 'cat_names']),
     'empty text': (['1', '', '3'], ["'' in row 'q'"]),
     'infinity': ([1, 2, INF], ["inf in row 'r'", 'replace([np.inf, -np.inf], np.nan)']),
     'minus infinity': ([-INF, 2, 3], ["row 'p'"]), 'too large': ([1, 2, 1e40], ['too large']),
@@ -131,35 +129,37 @@ BAD_NUMBERS = {
 @pytest.mark.parametrize('col,words', BAD_NUMBERS.values(), ids=BAD_NUMBERS)
 def test_refuses_what_are_no_numbers(col, words):
     df = pd.DataFrame(dict(cost=col)).set_index(pd.Index(list('pqr')))
-    fails(ValueError, lambda: TabularPrep(df, conts=['cost']), "'cost'", *words)
+    fails(ValueError, lambda: TabularPrep(df, cont_names=['cost']), "'cost'", *words)
 
 def test_bad_numbers_in_later_rows():
-    prep = TabularPrep(table(), conts=['a', 'b'])
-    fails(ValueError, lambda: prep(table(a='?')), "'a'", "'?' in row 0", '59 more')
+    prep = TabularPrep(table(), cont_names=['a', 'b'])
+    fails(ValueError, lambda: prep(table(a='?')), "'a'", "'?' in row 0", '57 more of 60 rows')
     fails(ValueError, lambda: prep(table(b=INF)), "'b'", 'infinity')
     assert torch.isfinite(prep(table(a=NAN, b=1e29))).all()   # a gap where there was none; far outside
 
 def test_a_column_of_gaps_only():
-    fails(ValueError, lambda: TabularPrep(table(b=NAN), conts=['a', 'b']), "'b'", 'nothing but gaps', 'leave it out')
-    fails(ValueError, lambda: TabularPrep(table(b=pd.NA), conts=['b']), "'b'")
-    assert TabularPrep(table(), conts=['b'])(table(b=NAN)).unique(dim=0).shape == (1, 2)   # later it may be
-    assert TabularPrep(table(word=None), cats=['word']).cards == [2]   # as a category, a gap is one
+    fails(ValueError, lambda: TabularPrep(table(b=NAN), cont_names=['a', 'b']), "'b'", 'nothing but gaps',
+          'leave it out')
+    fails(ValueError, lambda: TabularPrep(table(b=pd.NA), cont_names=['b']), "'b'")
+    assert TabularPrep(table(), cont_names=['b'])(table(b=NAN)).unique(dim=0).shape == (1, 2)   # later it may be
+    assert TabularPrep(table(word=None), cat_names=['word']).cards == [2]   # as a category, a gap is one
 
 def test_a_constant_column_says_nothing():
-    prep = TabularPrep(table(a=3., b=[4, NAN]*30), conts=['a', 'b'])
+    prep = TabularPrep(table(a=3., b=[4, NAN]*30), cont_names=['a', 'b'])
     x = prep(table(a=1e9, b=-7.))
     assert (x[:, :2] == 0).all() and prep.names == ['a', 'b', 'b missing']
-    assert (TabularPrep(table(a=[.1+.2, .3]*30), conts=['a'])(table(a=5)) == 0).all()   # but for rounding
+    assert (TabularPrep(table(a=[.1+.2, .3]*30), cont_names=['a'])(table(a=5)) == 0).all()   # but for rounding
 
 def test_log():
-    prep = TabularPrep(table(), conts=['a', 'b'], log=['b'])
+    prep = TabularPrep(table(), cont_names=['a', 'b'], log_names=['b'])
     x = np.log1p(table()['b'].fillna(table()['b'].median()))
     assert np.allclose(prep(table())[:, 1], (x-x.mean())/x.std(ddof=0), atol=1e-5)
-    fails(ValueError, lambda: TabularPrep(table(b=-1), conts=['b'], log=['b']), "'b'", 'below 0', '-1 in row 0', 'log')
-    fails(ValueError, lambda: TabularPrep(table(), conts=['a'], log=['b']), 'In log, but not in conts')
+    bad = table(b=-1)
+    fails(ValueError, lambda: TabularPrep(bad, (), ['b'], ['b']), "'b'", 'below 0', '-1 in row 0', 'log_names')
+    fails(ValueError, lambda: TabularPrep(table(), cont_names=['a'], log_names=['b']), "'b' is in log_names")
 
 def test_large_numbers_that_lie_close_together():
-    x = TabularPrep(table(a=1e9 + np.arange(60)), conts=['a'])(table(a=1e9 + np.arange(60)))
+    x = TabularPrep(table(a=1e9 + np.arange(60)), cont_names=['a'])(table(a=1e9 + np.arange(60)))
     assert abs(x.std(correction=0) - 1) < 1e-4
 
 # Columns of categories
@@ -169,23 +169,23 @@ def test_large_numbers_that_lie_close_together():
     ([.5, 1.5], [.5, 1.5]),
     (['a', 'b'], pd.Categorical(['a', 'b'])), ([1, 2], pd.array([1, 2], 'Int64'))])
 def test_the_same_category_in_other_clothes(train, later):
-    prep = TabularPrep(table(word=list(train)*30), cats=['word'])
+    prep = TabularPrep(table(word=list(train)*30), cat_names=['word'])
     codes = prep(pd.DataFrame(dict(word=later)))[:, 0].tolist()
     assert sorted(codes) == [1, 2] and codes == prep(table(word=list(train)*30))[:2, 0].tolist()
 
 def test_unknown_rare_and_missing_categories():
     df = table(word=['x']*30 + ['y']*20 + [None]*9 + ['rare'])
-    prep = TabularPrep(df, cats=['word'])
+    prep = TabularPrep(df, cat_names=['word'])
     assert prep.vocabs == {'word': ['x', 'y', None]} and prep.cards == [4]
     assert prep(pd.DataFrame(dict(word=['y', 'rare', 'new', NAN, None, pd.NA])))[:, 0].tolist() == [2, 0, 0, 3, 3, 3]
-    assert (TabularPrep(table(), cats=['word'])(table(word=None)) == 0).all()   # no gap in training: unknown
+    assert (TabularPrep(table(), cat_names=['word'])(table(word=None)) == 0).all()   # no gap in training: unknown
 
 def test_a_name_is_no_category():
     names = [f'n{i}' for i in range(60)]
-    fails(ValueError, lambda: TabularPrep(table(word=names), cats=['word']), "'word'", 'each row', 'leave it out')
+    fails(ValueError, lambda: TabularPrep(table(word=names), cat_names=['word']), "'word'", 'each row', 'leave it out')
 
 def test_lists_are_no_categories():
-    fails(TypeError, lambda: TabularPrep(table(word=[[1]]*60), cats=['word']), "'word'", 'no category')
+    fails(TypeError, lambda: TabularPrep(table(word=[[1]]*60), cat_names=['word']), "'word'", 'no category')
 
 # Tables
 
@@ -210,13 +210,13 @@ def test_learns_from_the_training_rows_alone():
 def test_refuses_tables(df, kind, words): fails(kind, lambda: TabularPrep(df, ['word'], ['a', 'b']), *words)
 
 def test_refuses_columns():
-    fails(ValueError, lambda: TabularPrep(table()), 'no columns', 'cats=[...]')
-    fails(ValueError, lambda: TabularPrep(table(), ['word'], ['word', 'a']), 'Named twice', 'word')
-    fails(ValueError, lambda: TabularPrep(table(), conts=['a', 'a']), 'Named twice')
+    fails(ValueError, lambda: TabularPrep(table()), 'no columns', 'cat_names=[...]')
+    fails(ValueError, lambda: TabularPrep(table(), ['word'], ['word', 'a']), "'word' is named twice")
+    fails(ValueError, lambda: TabularPrep(table(), cont_names=['a', 'a']), "'a' is named twice")
 
 def test_names_of_columns_may_be_numbers():
     df = table().rename(columns=dict(a=0, b=1, word=2, yes=3))
-    m = small(df, target=3, cats=[2], conts=[0, 1])
+    m = small(df, target=3, cat_names=[2], cont_names=[0, 1])
     assert len(m.predict(df)) == 60
     fails(ValueError, lambda: m.predict(df.drop(columns=0)), "no column '0'")
 
@@ -238,7 +238,7 @@ def test_split_columns(capsys):
 def test_classes_of_all_kinds(col, classes):
     df = table(yes=pd.Series(list(col)*30, dtype=getattr(col, 'dtype', None)))
     m = small(df)
-    assert m.answers.kind == 'class' and m.answers.classes == classes and list(m.probs(df).columns) == classes
+    assert m.answers.kind == 'class' and m.answers.classes == classes and list(m.predict_proba(df).columns) == classes
     assert set(m.predict(df)) <= set(classes) and m.score(df) == (m.predict(df) == df['yes']).mean()
 
 @pytest.mark.parametrize('col,kind', [(np.linspace(0, 1, 60), 'number'), (range(60), 'number'),
@@ -250,7 +250,7 @@ def test_numbers_come_back_in_their_own_unit():
     df = table(yes=1000 + table()['a']*100)
     m = small(df, kind='number', epochs=60, lr=.02)
     assert abs(m.predict(df).mean() - df['yes'].mean()) < 40 and m.score(df) > .8
-    log = small(df, kind='number', log=['yes'], epochs=60, lr=.02)
+    log = small(df, kind='number', log_names=['yes'], epochs=60, lr=.02)
     assert log.score(df) > .8 and abs(log.predict(df).mean() - df['yes'].mean()) < 40
     y, p = df['yes'], m.predict(df)
     assert abs(m.score(df) - (1 - ((y-p)**2).sum()/((y-y.mean())**2).sum())) < 1e-9
@@ -267,14 +267,14 @@ def test_words_where_amounts_belong():
     fails(ValueError, lambda: small(table(yes=['1', 'two']*30), kind='number'), "'yes' should hold numbers", "'two'")
     fails(ValueError, lambda: small(kind='yes'), "no kind 'yes'")
     fails(TypeError, lambda: small(table(yes=[(1,), (2,)]*30)), "'yes' holds (1,)")
-    fails(ValueError, lambda: small(table(yes=[-2., 1.5]*30), log=['yes']), "'yes'", 'below 0')
+    fails(ValueError, lambda: small(table(yes=[-2., 1.5]*30), log_names=['yes']), "'yes'", 'below 0')
 
 def test_a_class_that_training_did_not_have():
-    fails(ValueError, lambda: small(valid=table(yes=2)), "'yes' holds a class that no training row has", '2 in row 0')
+    fails(ValueError, lambda: small(valid=table(yes=2)), "'yes' holds classes that no training row has", '2 in row 0')
     fails(ValueError, lambda: small().score(table(yes='?')), "'?'")
 
 def test_the_target_is_not_among_the_columns():
-    fails(ValueError, lambda: small(conts=['a', 'yes']), "'yes'", 'leak')
+    fails(ValueError, lambda: small(cont_names=['a', 'yes']), "'yes'", 'leak')
 
 # The model
 
@@ -283,49 +283,58 @@ def test_few_rows():
     fails(ValueError, lambda: small(table(60)[:0]), 'no rows')
     fails(ValueError, lambda: small(bs=1), 'bs=1', 'batch norm')
     for n in (3, 5, 33, 65, 129): small(table(n, word='x'), bs=32, epochs=1)   # the last batch would have one row
-    fails(ValueError, lambda: small(table(1, yes=1., word='x'), cats=[], conts=['a'], kind='number'), '1 training rows')
+    one = dict(df=table(1, yes=1.), cat_names=[], cont_names=['a'], kind='number')
+    fails(ValueError, lambda: small(**one), '1 training rows')
 
 def test_predicts_with_the_index_of_the_table():
     m, df = small(), table().set_index(pd.Index([f'r{i}' for i in range(60)]))
-    assert m.predict(df).index.equals(df.index) and m.probs(df).index.equals(df.index) and m.predict(df).name == 'yes'
-    assert np.allclose(m.probs(df).sum(axis=1), 1, atol=1e-6) and (m.probs(df).idxmax(axis=1) == m.predict(df)).all()
-    assert len(m.predict(df[:0])) == 0 and m.probs(df[:0]).shape == (0, 2)
+    preds, probs = m.predict(df), m.predict_proba(df)
+    assert preds.index.equals(df.index) and probs.index.equals(df.index) and preds.name == 'yes'
+    assert np.allclose(probs.sum(axis=1), 1, atol=1e-6) and (probs.idxmax(axis=1) == preds).all()
+    assert len(m.predict(df[:0])) == 0 and m.predict_proba(df[:0]).shape == (0, 2)
     fails(ValueError, lambda: m.score(df[:0]), 'no rows')
 
 def test_each_row_is_judged_alone():
     m, df = small(), table()
-    one = pd.concat([m.probs(df.loc[[i]]) for i in df.index])
-    assert np.allclose(one, m.probs(df), atol=1e-6) and not m.net.training
+    one = pd.concat([m.predict_proba(df.loc[[i]]) for i in df.index])
+    assert np.allclose(one, m.predict_proba(df), atol=1e-6) and not m.net.training
 
 def test_a_long_table_goes_in_parts():
     m, df = small(), pd.concat([table()]*1100)
-    assert len(df) > 65_536 and np.allclose(m.probs(df)[:60], m.probs(df)[-60:], atol=1e-6)
+    probs = m.predict_proba(df)
+    assert len(df) > 65_536 and np.allclose(probs[:60], probs[-60:], atol=1e-6)
 
 def test_seeds():
     state = torch.get_rng_state()
     a, b, c = small(), small(valid=table(9)), small(seed=1)
     assert torch.equal(torch.get_rng_state(), state)   # the program's random numbers are left alone
-    assert a.probs(table()).equals(b.probs(table())) and not a.probs(table()).equals(c.probs(table()))
+    a, b, c = (m.predict_proba(table()) for m in (a, b, c))
+    assert a.equals(b) and not a.equals(c)
 
 def test_validation_rows_teach_nothing():
     "Neither fills, categories and scales nor weights."
     a, b = small(), small(valid=table(40, a=1e6, word='new', b=NAN))
-    assert vars(a.prep) == vars(b.prep) and a.probs(table()).equals(b.probs(table()))
+    assert vars(a.prep) == vars(b.prep) and a.predict_proba(table()).equals(b.predict_proba(table()))
 
 def test_quiet_and_log(capsys):
-    m = TableModel('yes', ['word'], ['a'])
-    log = m.fit(table(), table(20), epochs=3, show=False)
-    assert {k: len(v) for k, v in log.items()} == dict(train=3, valid=3, metric=3) and capsys.readouterr() == ('', '')
-    assert abs(log['metric'][-1] - m.score(table(20))) < 1e-6
+    m = TableModel('yes', 'word', 'a')   # a name alone will do
+    assert m.fit(table(), table(20), epochs=3, show=False) is m and repr(m) == "TableModel('yes', 'word', 'a')"
+    assert {k: len(v) for k, v in m.log.items()} == dict(train=3, valid=3, metric=3) and capsys.readouterr() == ('', '')
+    assert abs(m.log['metric'][-1] - m.score(table(20))) < 1e-6
 
 def test_before_fit():
     m = TableModel('yes')
-    for f in (m.predict, m.probs, m.score, m.save): fails(ValueError, lambda: f(table()), 'Call fit(df) first')
+    for f in (m.predict, m.predict_proba, m.score, m.save): fails(ValueError, lambda: f(table()), 'Call fit(df) first')
 
 def test_a_failed_training_leaves_no_model():
     m = small()
     with pytest.raises(FloatingPointError): m.fit(table(yes=np.arange(60.)), epochs=9, lr=1e30, show=False)
     with pytest.raises(ValueError): m.predict(table())
+    assert m.log is None
+
+def test_settings():
+    for kw in (dict(epochs=2.5), dict(bs='all'), dict(layers=(0,)), dict(layers=(8, None))):
+        fails(ValueError, lambda: small(**kw), next(iter(kw)), 'Expected a whole number, 1 or more')
 
 def test_guesses_columns(capsys):
     m = TableModel('yes')
@@ -333,12 +342,13 @@ def test_guesses_columns(capsys):
     assert list(m.prep.vocabs) == ['word'] and list(m.prep.scales) == ['a']   # nearly each b is another whole number
 
 def test_only_categories_or_only_numbers():
-    assert len(small(conts=None).predict(table())) == len(small(cats=None).predict(table())) == 60
+    assert len(small(cont_names=None).predict(table())) == len(small(cat_names=None).predict(table())) == 60
 
 # The file
 
-@pytest.mark.parametrize('kw', [{}, dict(log=['b'], layers=(4, 3), drop=.5, seed=9), dict(target='word', cats=['yes']),
-                                dict(target='a', conts=['b'], kind='number', log=['a', 'b'])])
+@pytest.mark.parametrize('kw', [{}, dict(log_names=['b'], layers=(4, 3), drop=.5, seed=9),
+                                dict(target='word', cat_names=['yes']),
+                                dict(target='a', cont_names=['b'], kind='number', log_names=['a', 'b'])])
 def test_file_keeps_everything(tmp_path, kw):
     m = small(**kw)
     path = m.save(tmp_path/'my model.bin')
@@ -350,7 +360,7 @@ def test_file_keeps_everything(tmp_path, kw):
 
 def test_file_with_odd_names_and_classes(tmp_path):
     df = table(yes=[True, False]*30, word=[None, 'ö"\n']*30).rename(columns=dict(a=0, word='größe "x"'))
-    m = small(df, cats=['größe "x"'], conts=[0, 'b'])
+    m = small(df, cat_names=['größe "x"'], cont_names=[0, 'b'])
     again = TableModel.load(m.save(tmp_path/'m'))
     assert vars(again.answers) == vars(m.answers) and again.answers.classes == [False, True]
     assert vars(again.prep) == vars(m.prep) and again.predict(df).equals(m.predict(df))
@@ -358,13 +368,23 @@ def test_file_with_odd_names_and_classes(tmp_path):
 def test_file_is_no_pickle(tmp_path):
     content = small().save(tmp_path/'m').read_bytes()
     with pytest.raises(Exception): list(pickletools.genops(content))
-    assert json.loads(content[8:8+int.from_bytes(content[:8], 'little')])['__metadata__'].keys() == {'table'}
+    assert json.loads(content[8:8+int.from_bytes(content[:8], 'little')])['__metadata__'].keys() == {'fastlessons'}
+
+def test_others_may_read_the_file(tmp_path):
+    old = os.umask(0o022)
+    try: assert small().save(tmp_path/'m').stat().st_mode & 0o044 == 0o044   # a web server is somebody else
+    finally: os.umask(old)
+
+def test_a_file_in_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.setenv('USERPROFILE', str(tmp_path))
+    assert small().save('~/m') == tmp_path/'m' and len(TableModel.load('~/m').predict(table())) == 60
 
 def head_of(path, tensors=None, **change):
     "Write the file again with another head or other tensors."
     from safetensors import safe_open
-    with safe_open(path, 'pt') as f: head = json.loads(f.metadata()['table'])
-    save_file(tensors or load_file(path), path, dict(table=json.dumps({**head, **change})))
+    with safe_open(path, 'pt') as f: head = json.loads(f.metadata()['fastlessons'])
+    save_file(tensors or load_file(path), path, dict(fastlessons=json.dumps({**head, **change})))
 
 def with_weights(f):
     def change(path):
@@ -384,8 +404,9 @@ DAMAGE = {
     'empty': (lambda p: p.write_bytes(b''), 'damaged'),
     'text': (lambda p: p.write_text('a,b\n1,2\n'*20), 'damaged'),
     'a pickle': (lambda p: torch.save({}, p), 'damaged'),
-    'other tensors': (lambda p: save_file(dict(w=torch.zeros(2)), p), 'not a file that TableModel.save wrote'),
-    'later format': (lambda p: head_of(p, format=2), 'format 2'),
+    'other tensors': (lambda p: save_file(dict(w=torch.zeros(2)), p), 'it holds something else, not a TableModel'),
+    'another kind': (lambda p: head_of(p, kind='Recommender'), 'it holds Recommender, not a TableModel'),
+    'later format': (lambda p: head_of(p, format=2), 'its format is 2'),
     'no categories': (lambda p: head_of(p, vocabs=None), 'damaged'),
     'huge layers': (lambda p: head_of(p, layers=[10**9, 10**9]), 'damaged'),
     'more categories': (lambda p: head_of(p, vocabs=[['word', ['x']*9]]), 'damaged'),
@@ -403,13 +424,15 @@ def test_damaged_file(tmp_path, damage, says):
 
 def test_no_file(tmp_path):
     fails(FileNotFoundError, lambda: TableModel.load(tmp_path/'m'), 'There is no file', 'TableModel.save')
+    fails(FileNotFoundError, lambda: TableModel.load(tmp_path), 'There is no file')
     fails(FileNotFoundError, lambda: small().save(tmp_path/'none'/'m'), 'There is no folder', 'Make it first')
+    fails(IsADirectoryError, lambda: small().save(tmp_path), 'is a folder')
 
 def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     m = small()
     path = m.save(tmp_path/'m')
     old = path.read_bytes()
-    def full(*args): open(args[1], 'w').close(); raise OSError('no space left')
-    monkeypatch.setattr('safetensors.torch.save_file', full)
+    def full(path, data): path.touch(); raise OSError('no space left')
+    monkeypatch.setattr(Path, 'write_bytes', full)
     with pytest.raises(OSError): m.save(path)
     assert path.read_bytes() == old and [f.name for f in tmp_path.iterdir()] == ['m']
