@@ -127,19 +127,22 @@ def column(
 def _plain(v): return v.item() if hasattr(v, 'item') else v
 
 def refuse(
-    col,   # column: a Series, an array or a list (n,)
+    col,   # column: a Series, an array or a list (n,); or a table, if it takes whole rows to see what is wrong
     bad,   # which rows are bad: booleans (n,)
     says,  # what is wrong, e.g. 'should hold numbers'
     todo,  # what to do about it
     name=None,  # of the column; None: that of the Series
 ):              # Returns nothing. Raises ValueError if any row is bad
     "Refuse a column with bad rows: how many, and the first three by their labels."
-    n, name = sum(map(bool, bad)), getattr(col, 'name', None) if name is None else name
+    n, table = int(bad.sum()) if hasattr(bad, 'sum') else sum(map(bool, bad)), hasattr(col, 'columns')
     if not n: return
+    what = 'The table' if table else 'The column'
+    if not table and name is None: name = getattr(col, 'name', None)
+    values = (dict(zip(col.columns, row)) for row in col.itertuples(index=False, name=None)) if table else col
     labels = col.index if hasattr(col, 'iloc') else range(len(col))
-    rows = ', '.join(f'{_plain(v)!r} in row {_plain(i)!r}' for i, v in islice(compress(zip(labels, col), bad), 3))
+    rows = ', '.join(f'{_plain(v)!r} in row {_plain(i)!r}' for i, v in islice(compress(zip(labels, values), bad), 3))
     more = f', and {n-3:,} more of {len(col):,} rows' if n > 3 else ''
-    raise ValueError(f"{'The column' if name is None else f'Column {name!r}'} {says}: {rows}{more}. {todo}")
+    raise ValueError(f"{what if name is None else f'Column {name!r}'} {says}: {rows}{more}. {todo}")
 
 # %% ../nbs/81_core.ipynb #4b8d262c
 def whole_number(
