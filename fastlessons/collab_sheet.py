@@ -41,7 +41,7 @@ START_TASTES = drawn(*PARAMS, seed=7)
 # %% ../nbs/99_collab_sheet.ipynb #9d838776
 def collab_rows(
     stars=STARS,         # a row for each person, a column for each film; 0 is a hole
-    start=START_TASTES,  # name -> number, for each of `PARAMS`
+    start=START_TASTES,  # name -> number, as in `START_TASTES`
     lr=RATE,             # learning rate
     mid=MIDDLE,          # stars without any taste
     steps=STEPS,         # how often all tastes move

@@ -95,7 +95,7 @@ NAN = float('nan')
     (lambda d: d.assign(rating=d.rating.astype('Int64').where(d.index != 7)), ['without a user, an item or a rating', 'row 7']),
     (lambda d: d.assign(rating=d.rating.where(d.index != 3, np.inf)), ['infinite', 'row 3']),
     (lambda d: d.assign(rating=['good' if i in (2, 5) else '4' for i in d.index]),
-     ['no numbers', "'rating': 'good'} in row 2", 'row 5']),
+     ['no numbers', "'rating': 'good'", 'row 2', 'row 5']),
     (lambda d: d.assign(twin=d.user).rename(columns=dict(twin='user')), ["2 columns have the name 'user'"]),
     (lambda d: pd.concat([d, d[3:5]], ignore_index=True), ['second rating', "'title': 'Film", 'drop_duplicates']),
     (lambda d: d[:0], ['There are 0 ratings']), (lambda d: d[:9], ['There are 9 ratings']),
