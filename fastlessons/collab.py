@@ -51,8 +51,8 @@ def _movielens(
         df = pd.read_csv(path/'ratings.csv').rename(columns=dict(userId='user', movieId='item', timestamp='time'))
         films, how = path/'movies.csv', {}
     else:
-        raise FileNotFoundError(f'{short(path)} has neither u.data nor ratings.csv. Expected a folder of MovieLens; for '
-                                'another table give the CSV file itself, or a DataFrame.')
+        raise FileNotFoundError(f'{short(path)} has neither u.data nor ratings.csv. Expected a folder of MovieLens; '
+                                'for another table give the CSV file itself, or a DataFrame.')
     if films.exists():
         films = pd.read_csv(films, usecols=[0, 1], **how).set_axis(['item', 'title'], axis=1)
         df['title'] = df.item.map(films.drop_duplicates('item').set_index('item').title)
@@ -98,7 +98,8 @@ def read_ratings(
     if not isinstance(source, pd.DataFrame):
         path = Path(source).expanduser()
         if not path.exists():
-            raise FileNotFoundError(f'{short(path)} does not exist. Expected a CSV file, a MovieLens folder or a DataFrame.')
+            raise FileNotFoundError(f'{short(path)} does not exist. Expected a CSV file, a MovieLens folder or a '
+                                    'DataFrame.')
         source = _movielens(path) if path.is_dir() else pd.read_csv(path)
     cols = _columns(source, dict(user=user, item=item, rating=rating, time=time, title=title))
     df = pd.DataFrame({r: column(source, cols[r]) for r in ('user', 'item', 'rating', 'time', 'title') if r in cols})
@@ -420,8 +421,8 @@ def recommend(self:Recommender,
                   # Raises ValueError
     "Recommend items."
     whole_number(n=n)
-    asked = self.user_ids if user is None else _as_index(user)
-    us, n, size, rows = self._find('user', asked), min(int(n), len(self.item_ids)), max(1, 2**23//len(self.item_ids)), []
+    asked, n_item = self.user_ids if user is None else _as_index(user), len(self.item_ids)
+    us, n, size, rows = self._find('user', asked), min(int(n), n_item), max(1, 2**23//n_item), []
     Q, base = self.Q[:, :-1, 1:].permute(0, 2, 1).flatten(0, 1)/len(self.Q), self.Q[:, :-1, 0].mean(0) + self.mean
     for a in range(0, len(us), size):
         P = self.P[:, us[a:a+size]]
@@ -463,7 +464,8 @@ def _item(self:Recommender, item):  # Returns its number. Raises KeyError
 def similar(self:Recommender,
     item,  # id or title
     n=10,  # how many
-):         # Returns a DataFrame with columns item, title and similarity (the cosine), best first. Raises KeyError, ValueError
+):         # Returns a DataFrame with columns item, title and similarity (the cosine), best first.
+           # Raises KeyError, ValueError
     "Find the items that the same people like."
     whole_number(n=n)
     i, W = self._item(item), self.item_factors

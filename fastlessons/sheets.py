@@ -310,10 +310,10 @@ def write_sheet(
     except ImportError as e:
         raise ImportError("Not installed: XlsxWriter. Do: pip install 'fastlessons[sheets]'") from e
     with whole(out, force, 'To write over it: --force') as new:
-        with Workbook(new) as wb: _fill(wb, name)
+        with Workbook(new) as wb: _write(wb, name)
     return out
 
-def _fill(wb, name):
+def _write(wb, name):
     "Fill a workbook; one that is not in `SHEETS` has a module of its own."
     if name not in SHEETS: return getattr(import_module(f'fastlessons.{name}_sheet'), f'fill_{name}')(wb)
     s, f = SHEETS[name], formats(wb)

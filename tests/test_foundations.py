@@ -271,7 +271,7 @@ def test_without_xlsxwriter(tmp_path, monkeypatch, capsys):
 def test_nothing_half_written(tmp_path, monkeypatch):
     pytest.importorskip('xlsxwriter')
     def full(*args): raise OSError(28, 'No space left on device')
-    monkeypatch.setattr(sheets, '_fill', full)
+    monkeypatch.setattr(sheets, '_write', full)
     with pytest.raises(OSError, match='No space left'): write_sheet('linear', tmp_path/'x.xlsx')
     assert not list(tmp_path.iterdir())
 
