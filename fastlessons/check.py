@@ -12,7 +12,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from types import FunctionType
 
-from . import core
+from . import core, data
 
 # %% ../nbs/91_check.ipynb #c6b53f22
 CASES = {}  # number of the exercise -> function that takes the answer and yields (what is expected, does it hold)

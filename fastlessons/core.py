@@ -83,20 +83,23 @@ def load_model(
     path,  # file that `save_model` wrote
     kind,  # name of the class that reads it
     make,  # function of the dict `about` and the dict of tensors; it may raise any usual error
-):         # Returns what `make` returns. Raises FileNotFoundError, ValueError for a file that is damaged or of another kind
+):         # Returns what `make` returns. Raises FileNotFoundError, ValueError for a damaged file or another one
     "Read a model from a file."
     from safetensors import SafetensorError, safe_open
     path = Path(path).expanduser()
-    if not path.is_file(): raise FileNotFoundError(f'There is no file {short(path)}. Expected one that {kind}.save wrote.')
+    if not path.is_file():
+        raise FileNotFoundError(f'There is no file {short(path)}. Expected one that {kind}.save wrote.')
     try:
         with safe_open(path, 'pt') as f:
             about = json.loads((f.metadata() or {}).get('fastlessons', '{}'))
-            if about.get('kind') != kind: raise ValueError(f"it holds {about.get('kind', 'something else')}, not a {kind}")
-            if about['format'] != 1: raise ValueError(f"it is of format {about['format']}; a newer fastlessons can read it")
+            given = about.get('kind', 'something else')
+            if given != kind: raise ValueError(f'it holds {given}, not a {kind}')
+            if about['format'] != 1: raise ValueError(f"its format is {about['format']}; install a newer fastlessons")
             return make(about, {k: f.get_tensor(k) for k in f.keys()})
     except (SafetensorError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
         why = str(e) if type(e) is ValueError else f'{type(e).__name__}: {e}'
-        raise ValueError(f'{short(path)} is damaged, or no saved {kind}: {why[:300]}. Get it again, or save it again.') from e
+        raise ValueError(f'{short(path)} is damaged, or no saved {kind}: {why[:300]}. '
+                         'Get it again, or save it again.') from e
 
 # %% ../nbs/81_core.ipynb #f85f8670
 def find(
@@ -113,7 +116,7 @@ def find(
 def column(
     df,    # a table
     name,  # of a column
-):         # Returns the column, a Series. Raises TypeError if `df` is no DataFrame, ValueError if the column is not there once
+):         # Returns the column, a Series. Raises TypeError, ValueError if there is not one such column
     "Take a column of a table."
     import pandas as pd
     if not isinstance(df, pd.DataFrame):
@@ -124,7 +127,7 @@ def column(
                                                             'Expected one: rename the others, or leave them out.')
     return df[name]
 
-def _plain(v): return v.item() if hasattr(v, 'item') else v
+def _bare(v): return v.item() if hasattr(v, 'item') else v
 
 def refuse(
     col,   # column: a Series, an array or a list (n,); or a table, if it takes whole rows to see what is wrong
@@ -136,13 +139,13 @@ def refuse(
     "Refuse a column with bad rows: how many, and the first three by their labels."
     n, table = int(bad.sum()) if hasattr(bad, 'sum') else sum(map(bool, bad)), hasattr(col, 'columns')
     if not n: return
-    what = 'The table' if table else 'The column'
-    if not table and name is None: name = getattr(col, 'name', None)
+    if name is None and not table: name = getattr(col, 'name', None)
+    what = f'Column {name!r}' if name is not None else 'The table' if table else 'The column'
     values = (dict(zip(col.columns, row)) for row in col.itertuples(index=False, name=None)) if table else col
     labels = col.index if hasattr(col, 'iloc') else range(len(col))
-    rows = ', '.join(f'{_plain(v)!r} in row {_plain(i)!r}' for i, v in islice(compress(zip(labels, values), bad), 3))
+    rows = ', '.join(f'{_bare(v)!r} in row {_bare(i)!r}' for i, v in islice(compress(zip(labels, values), bad), 3))
     more = f', and {n-3:,} more of {len(col):,} rows' if n > 3 else ''
-    raise ValueError(f"{what if name is None else f'Column {name!r}'} {says}: {rows}{more}. {todo}")
+    raise ValueError(f'{what} {says}: {rows}{more}. {todo}')
 
 # %% ../nbs/81_core.ipynb #4b8d262c
 def whole_number(
@@ -174,18 +177,18 @@ def progress(
     return progress_bar(it, total=total, leave=False)
 
 # %% ../nbs/81_core.ipynb #c12dd35f
-def _split(line):
+def _parts(line):
     "Return the code of a line, and its comment."
     code = re.match(r"""(?:[^#'"]|'[^']*'|"[^"]*")*""", line)[0]
     return code, line[len(code):].strip('# \n')
 
-def _said(f):
+def _comments(f):
     "Return what the comments in the signature of `f` say: a line a parameter, then what it returns and raises."
     lines, names = getlines(f.__code__.co_filename)[f.__code__.co_firstlineno-1:], f.__code__.co_varnames
     while lines and not lines[0].lstrip().startswith('def '): lines.pop(0)   # decorators
     out, depth, over = [], 0, False
     for line in lines:
-        code, note = _split(line)
+        code, note = _parts(line)
         if over and code.strip(): break
         depth += sum(map(code.count, '([{')) - sum(map(code.count, ')]}'))
         mine = [n for n in re.findall(r'(\w+)\s*(?=[=,]|$)', code) if n in names]
@@ -213,7 +216,7 @@ def finish(
     "Finish a module: put the comments of its signatures into the docstrings, and remove what `@patch` leaves behind."
     for o, f in _functions(ns):
         f.__annotations__.pop('self', None)
-        if o.__doc__ and (said := _said(f)) and said[0] not in o.__doc__:
+        if o.__doc__ and (said := _comments(f)) and said[0] not in o.__doc__:
             o.__doc__ = '\n\n'.join([cleandoc(o.__doc__), '\n'.join(said)])
     for k in [k for k, v in ns.items() if v is None and not k.startswith('_')]: del ns[k]
 

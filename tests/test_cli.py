@@ -1,5 +1,5 @@
 "The `fastlessons` command: each thing that it promises, good input and bad."
-import base64, json, os, re, signal, socket, subprocess, sys, time, types, zipfile
+import asyncio, base64, json, os, re, signal, socket, subprocess, sys, time, types, zipfile
 from pathlib import Path
 
 import nbformat, pytest
@@ -70,6 +70,21 @@ def wait_for(holds, seconds=30):
         time.sleep(.05)
 
 # Starting
+
+def test_a_message_of_which_nobody_was_told(monkeypatch, tmp_path):
+    "Sometimes a message lies in a socket until the next one comes: a lesson must not wait for ever."
+    from jupyter_client.channels import AsyncZMQSocketChannel
+    import nbformat
+    real, came = AsyncZMQSocketChannel.get_msg, []
+    async def get_msg(self, timeout=None):
+        msg = await real(self, timeout)
+        if msg['msg_type'] == 'execute_reply': came.extend([msg['msg_type'], (await real(self, 20))['msg_type']])
+        return msg
+    monkeypatch.setattr(AsyncZMQSocketChannel, 'get_msg', get_msg)
+    monkeypatch.setattr(cli, '_KNOCK', 1)
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell('1+1')])
+    asyncio.run(cli.execute(nb, tmp_path, dict(os.environ), lambda cell: None))
+    assert nb.cells[0].outputs[0].data['text/plain'] == '2' and came == ['execute_reply', 'kernel_info_reply']
 
 def test_starts_fast_and_imports_nothing_heavy(folder, home):
     "The best of five starts counts: a busy machine only adds to it."
@@ -431,7 +446,7 @@ def machine(tmp_path, monkeypatch):
         if d.sample:
             with zipfile.ZipFile(bundle/f'{name}.zip', 'w') as z: z.writestr('a.txt', 'hello '*100)
     (bundle/'backbone.safetensors').write_bytes(bytes(3000))
-    monkeypatch.setattr(data, 'bundle', lambda: bundle)
+    monkeypatch.setattr(core, 'bundle', lambda: bundle)
     (tool := tmp_path/'bin'/'nvidia-smi').parent.mkdir()
     tool.write_text('#!/bin/sh\necho NVIDIA Test 9000\n')
     tool.chmod(0o755)
