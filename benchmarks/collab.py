@@ -61,7 +61,7 @@ def by_us(name, **kw):
     def run(train, test):
         from fastlessons.collab import fit_ratings
         start = time.perf_counter()
-        model = fit_ratings(train, bar=False, **kw)
+        model = fit_ratings(train, show=False, **kw)
         secs, preds = time.perf_counter() - start, {f'fastlessons {name}': model.predict(test.user, test.item).pred}
         if 'time' in train and kw.get('n_factors', 1):
             preds[f'fastlessons {name}, with time'] = model.predict(test.user, test.item, test.time).pred
@@ -143,7 +143,7 @@ def grow(n):
         return found
     collab._noise = timed
     start = time.perf_counter()
-    model = collab.fit_ratings(df, sweeps=3, bar=False)
+    model = collab.fit_ratings(df, sweeps=3, show=False)
     secs = time.perf_counter() - start
     model.recommend(df.user[:1000].unique(), 10)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/2**20

@@ -130,19 +130,23 @@ def column(
 def _bare(v): return v.item() if hasattr(v, 'item') else v
 
 def refuse(
-    col,   # column: a Series, an array or a list (n,)
+    col,   # column: a Series, an array or a list (n,); or a table, if it takes whole rows to see what is wrong
     bad,   # which rows are bad: booleans (n,)
     says,  # what is wrong, e.g. 'should hold numbers'
     todo,  # what to do about it
     name=None,  # of the column; None: that of the Series
 ):              # Returns nothing. Raises ValueError if any row is bad
     "Refuse a column with bad rows: how many, and the first three by their labels."
-    n, name = sum(map(bool, bad)), getattr(col, 'name', None) if name is None else name
+    n, table = int(bad.sum()) if hasattr(bad, 'sum') else sum(map(bool, bad)), hasattr(col, 'columns')
     if not n: return
+    if name is None and not table: name = getattr(col, 'name', None)
+    what = f'Column {name!r}' if name is not None else 'The table' if table else 'The column'
+    values = (dict(zip(col.columns, row)) for row in col.itertuples(index=False, name=None)) if table else col
     labels = col.index if hasattr(col, 'iloc') else range(len(col))
-    rows = ', '.join(f'{_bare(v)!r:.60} in row {_bare(i)!r}' for i, v in islice(compress(zip(labels, col), bad), 3))
+    size = 200 if table else 60   # a text may be a book
+    rows = ', '.join(f'{_bare(v)!r:.{size}} in row {_bare(i)!r}' for i, v in islice(compress(zip(labels, values), bad), 3))
     more = f', and {n-3:,} more of {len(col):,} rows' if n > 3 else ''
-    raise ValueError(f"{'The column' if name is None else f'Column {name!r}'} {says}: {rows}{more}. {todo}")
+    raise ValueError(f'{what} {says}: {rows}{more}. {todo}')
 
 # %% ../nbs/81_core.ipynb #4b8d262c
 def whole_number(

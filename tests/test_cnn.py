@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from conftest import ROOT, refuses
 from fastlessons.backbone import resnet_mini
 from fastlessons.cnn import ActivationStats, FastConv, PicsDL, ResNet, as_batch, check_pics, grad_cam, moved, pic_dls
-from fastlessons.conv_sheet import DENSE, DIGITS, KERNELS, pixels, read_digit
+from fastlessons.conv_sheet import DENSE, DIGITS, KERNELS, conv_values, pixels
 from fastlessons.data import get_data, read_cifar
 from fastlessons.layers import ResBlock, conv_block, out_size
 from fastlessons.sheets import write_sheet
@@ -459,6 +459,6 @@ def test_workbook_in_libreoffice(workbook, tmp_path):
 def test_read_digit_equals_torch():
     for d in range(10):
         grids, scores, probs = conv_by_torch(d, KERNELS)
-        ours = read_digit(pixels(DIGITS[d]))
+        ours = conv_values(pixels(DIGITS[d]))
         assert torch.allclose(torch.tensor(ours['scores']).double(), scores, atol=1e-5) and scores.argmax() == d
         assert torch.allclose(torch.tensor(ours['maps'][1]).double(), grids['map1'], atol=1e-6)

@@ -1,6 +1,7 @@
 "Reading ratings, the fit against plain formulas, every method of the Recommender, bad tables, damaged files."
 import json, subprocess, sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np, pandas as pd, pytest, torch
 from safetensors import safe_open
@@ -34,7 +35,7 @@ def split(table):
 def fast(split): return fit_ratings(split[0])
 
 @pytest.fixture(scope='module')
-def best(split): return fit_ratings(split[0], 'best', bar=False)
+def best(split): return fit_ratings(split[0], 'best', show=False)
 
 @pytest.fixture(params=['fast', 'best'])
 def model(request): return request.getfixturevalue(request.param)
@@ -89,13 +90,14 @@ NAN = float('nan')
 
 @pytest.mark.parametrize('change,words', [
     (lambda d: d.drop(columns='rating'), ['No column is found for rating', 'rating=...']),
-    (lambda d: d.assign(rating=d.rating.where(d.index != 7)), ['1 of', 'row 7', 'dropna']),
-    (lambda d: d.assign(user=d.user.where(d.index > 4).astype(object)), ['5 of', 'row 0', 'row 2', ' ...']),
-    (lambda d: d.assign(rating=d.rating.astype('Int64').where(d.index != 7)), ['1 of', 'row 7']),
-    (lambda d: d.assign(rating=d.rating.where(d.index != 3, np.inf)), ['1 of', 'infinite', 'row 3']),
+    (lambda d: d.assign(rating=d.rating.where(d.index != 7)), ["{'user': 0, 'item'", 'nan', 'row 7', 'dropna']),
+    (lambda d: d.assign(user=d.user.where(d.index > 4).astype(object)), ['row 0', 'row 2', 'and 2 more of']),
+    (lambda d: d.assign(rating=d.rating.astype('Int64').where(d.index != 7)), ['without a user, an item or a rating', 'row 7']),
+    (lambda d: d.assign(rating=d.rating.where(d.index != 3, np.inf)), ['infinite', 'row 3']),
     (lambda d: d.assign(rating=['good' if i in (2, 5) else '4' for i in d.index]),
-     ['2 of', 'not a number', 'row 2', 'good', 'row 5']),
-    (lambda d: pd.concat([d, d[3:5]], ignore_index=True), ['2 of', 'second rating', 'drop_duplicates']),
+     ['no numbers', "'rating': 'good'", 'row 2', 'row 5']),
+    (lambda d: d.assign(twin=d.user).rename(columns=dict(twin='user')), ["2 columns have the name 'user'"]),
+    (lambda d: pd.concat([d, d[3:5]], ignore_index=True), ['second rating', "'title': 'Film", 'drop_duplicates']),
     (lambda d: d[:0], ['There are 0 ratings']), (lambda d: d[:9], ['There are 9 ratings']),
     (lambda d: d[d.user == 1], ['by 1 users']), (lambda d: d[d.item == 1], ['of 1 items']),
     (lambda d: d.assign(rating=4), ['All', 'are 4.0', 'nothing to learn'])])
@@ -106,10 +108,10 @@ def test_limits(table):
     assert len(read_ratings(table, limits=(1, 5))) == len(table)
     n = int((table.rating < 2).sum())
     for f in (read_ratings, fit_ratings):
-        fails(ValueError, lambda: f(table, limits=(2, 5)), f'{n} of {len(table):,}', 'outside 2 to 5')
+        fails(ValueError, lambda: f(table, limits=(2, 5)), f'and {n-3:,} more of {len(table):,} rows', 'outside 2 to 5')
 
 @pytest.mark.parametrize('kw,words', [
-    (dict(how='good'), ["'good'", "'best'"]), (dict(n_factors=-1), ['n_factors is -1']),
+    (dict(how='good'), ["'good'", 'fast, best']), (dict(n_factors=-1), ['n_factors is -1']),
     (dict(n_hints=1.5), ['n_hints is 1.5']), (dict(sweeps=0), ['sweeps is 0', '1 or more'])])
 def test_bad_settings(table, kw, words): fails(ValueError, lambda: fit_ratings(table, **kw), *words)
 
@@ -195,7 +197,7 @@ def test_same_seed_same_model_and_nobody_elses_dice(split):
     a, b = torch.rand(1), np.random.rand()
     torch.manual_seed(3), np.random.seed(3)
     for how in ('fast', 'best'):
-        x, y = (fit_ratings(split[0][:800], how, seed=5, bar=False).predict(1, range(80)) for _ in range(2))
+        x, y = (fit_ratings(split[0][:800], how, seed=5, show=False).predict(1, range(80)) for _ in range(2))
         assert x.equals(y)
     assert torch.rand(1) == a and np.random.rand() == b
 
@@ -332,9 +334,10 @@ def test_add_user(model, split, tmp_path):
     for f in (lambda m: m.recommend(), lambda m: m.predict(['twin', 'shy', 7], 4)): assert f(again).equals(f(m))
 
 @pytest.mark.parametrize('ratings,kind,words', [
-    ({'Film 1': 7}, ValueError, ['[7.0]', 'from 1 to 5']), ({'Film 1': NAN}, ValueError, ['nan']),
-    ({'No film': 3}, KeyError, ["'No film'"]), ({'Film 1': 3, 1: 4}, ValueError, ['2 ratings of 1 items']),
-    (pd.DataFrame(dict(item=[1])), ValueError, ['No column rating'])])
+    ({'Film 1': 7}, ValueError, ["7 in row 'Film 1'", 'from 1 to 5']), ({'Film 1': NAN}, ValueError, ['nan']),
+    ({'Film 1': 'good'}, ValueError, ["'good'"]),
+    ({'No film': 3}, KeyError, ["'No film'"]), ({'Film 1': 3, 1: 4}, ValueError, ['each item once', '1 in row 1']),
+    (pd.DataFrame(dict(item=[1])), ValueError, ["no column 'rating'"])])
 def test_add_user_refuses(fast, ratings, kind, words):
     n = len(fast.val)
     fails(kind, lambda: fast.add_user('x', ratings), *words)
@@ -409,16 +412,22 @@ def test_save_and_load(model, tmp_path):
     for f in (lambda m: m.recommend(n=3), lambda m: m.explain(3, 9), lambda m: m.similar(3), lambda m: m.items):
         assert f(model).equals(f(again))
     assert [p.name for p in tmp_path.iterdir()] == ['films.safetensors'] and again.limits == model.limits
-    with safe_open(path, 'pt') as f: assert json.loads(f.metadata()['recommender'])['items'] == model.item_ids.tolist()
+    with safe_open(path, 'pt') as f: assert json.loads(f.metadata()['fastlessons'])['items'] == model.item_ids.tolist()
+
+def test_others_can_read_the_file(fast, tmp_path):
+    (tmp_path/'plain.txt').write_text('as any file')
+    assert fast.save(tmp_path/'m.safetensors').stat().st_mode == (tmp_path/'plain.txt').stat().st_mode
+    assert (tmp_path/'m.safetensors').stat().st_mode & 0o044
 
 def test_a_failed_save_leaves_the_old_file(fast, tmp_path, monkeypatch):
     path = fast.save(tmp_path/'m.safetensors')
     was = path.read_bytes()
-    def full(*a, **kw):
-        a[1].write_bytes(b'half')
+    def full(self, data):
+        with open(self, 'wb') as f: f.write(data[:100])
         raise OSError('disk full')
-    monkeypatch.setattr(collab, 'save_file', full)
-    with pytest.raises(OSError): fast.save(path)
+    with monkeypatch.context() as m:
+        m.setattr(Path, 'write_bytes', full)
+        with pytest.raises(OSError): fast.save(path)
     assert path.read_bytes() == was and [*tmp_path.iterdir()] == [path]
 
 def test_ids_that_json_does_not_know(table, tmp_path):
@@ -430,9 +439,9 @@ def test_ids_that_json_does_not_know(table, tmp_path):
 def rewrite(path, change):
     "Change tensors and text of a saved model."
     with safe_open(path, 'pt') as f:
-        text, t = json.loads(f.metadata()['recommender']), {n: f.get_tensor(n) for n in f.keys()}
+        text, t = json.loads(f.metadata()['fastlessons']), {n: f.get_tensor(n) for n in f.keys()}
     change(text, t)
-    save_file({n: v.contiguous() for n, v in t.items()}, path, metadata=dict(recommender=json.dumps(text)))
+    save_file({n: v.contiguous() for n, v in t.items()}, path, metadata=dict(fastlessons=json.dumps(text)))
 
 @pytest.mark.parametrize('change', [
     lambda x, t: x['users'].pop(), lambda x, t: x['items'].append('more'), lambda x, t: x.pop('mean'),
@@ -452,7 +461,9 @@ def test_files_that_are_none(fast, tmp_path):
         fails(ValueError, lambda: Recommender.load(path), 'is damaged')
     save_file({'x': torch.zeros(2)}, path)
     fails(ValueError, lambda: Recommender.load(path), 'no saved Recommender')
-    with pytest.raises(FileNotFoundError): Recommender.load(tmp_path/'none')
+    for none in (tmp_path/'none', tmp_path): fails(FileNotFoundError, lambda: Recommender.load(none), 'Recommender.save')
+    fails(FileNotFoundError, lambda: fast.save(tmp_path/'no'/'m.safetensors'), 'There is no folder')
+    fails(IsADirectoryError, lambda: fast.save(tmp_path), 'is a folder')
 
 # Real data, and size
 

@@ -86,6 +86,12 @@ def test_refuse_names_the_rows(col, rows):
     assert refuses(ValueError, lambda: core.refuse(col, bad, 'is odd', 'Do.')) == rows
     core.refuse(col, [False]*len(col), 'is odd', 'Do.')
 
+def test_refuse_shows_whole_rows_of_a_table():
+    df = pd.DataFrame(dict(name=['a', 'b', 'c', 'd', 'e'], n=[1., 2, 3, 4, 5]), [10, 20, 30, 40, 50])   # `name`, as a Series has one
+    assert refuses(ValueError, lambda: core.refuse(df, (df.n > 1).values, 'is odd', 'Do.')) == (
+        "The table is odd: {'name': 'b', 'n': 2.0} in row 20, {'name': 'c', 'n': 3.0} in row 30, "
+        "{'name': 'd', 'n': 4.0} in row 40, and 1 more of 5 rows. Do.")
+
 @pytest.mark.parametrize('v', [0, -1, 1.5, '3', None, True, float('nan'), float('inf'), [1]])
 def test_whole_number(v): refuses(ValueError, lambda: core.whole_number(n=v), 'n is ', 'Expected a whole number, 1 or more', limit=100)
 
