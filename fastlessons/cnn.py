@@ -136,7 +136,7 @@ class ResNet(nn.Sequential):
         size=28,   # side of the pictures in pixels: decides how many stages; others can be given later
         nf=16,     # channels after the first convolution; multiples of 16 are fastest
         depth=1,   # residual blocks in each stage
-        p=0.,      # dropout: share of features to drop before the last layer
+        drop=0.,   # dropout: share of features to drop before the last layer
     ):
         out_size(size, 3, 1, 1)
         stem = 2 if size > 16 else 1   # large pictures are halved at once: that is where the time goes
@@ -145,7 +145,7 @@ class ResNet(nn.Sequential):
         nfs = [nf*2**min(i, 3) for i in range(len(sides))]
         for a, b in zip(nfs, nfs[1:]): layers.append(nn.Sequential(
             conv_block(a, b), nn.MaxPool2d(2, ceil_mode=True), *[ResBlock(b, b) for _ in range(depth)]))
-        super().__init__(nn.Sequential(*layers), nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(p),
+        super().__init__(nn.Sequential(*layers), nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(drop),
                                                                nn.Linear(nfs[-1], n_out)))
         self.ni = ni
 

@@ -7,7 +7,7 @@ __all__ = ['home', 'bundle', 'writable', 'short', 'whole', 'save_model', 'load_m
            'equally_many', 'progress', 'finish']
 
 # %% ../nbs/81_core.ipynb #d44103be
-import json, numbers, os, re, tempfile
+import json, numbers, os, re, sys, tempfile
 from contextlib import contextmanager
 from difflib import get_close_matches
 from inspect import cleandoc, isclass, isfunction, unwrap
@@ -15,6 +15,8 @@ from itertools import compress, islice
 from linecache import getlines
 from math import isfinite
 from pathlib import Path
+
+from fastcore.imports import IN_NOTEBOOK
 
 # %% ../nbs/81_core.ipynb #883fde1c
 def home():
@@ -144,7 +146,8 @@ def refuse(
     values = (dict(zip(col.columns, row)) for row in col.itertuples(index=False, name=None)) if table else col
     labels = col.index if hasattr(col, 'iloc') else range(len(col))
     size = 200 if table else 60   # a text may be a book
-    rows = ', '.join(f'{_bare(v)!r:.{size}} in row {_bare(i)!r}' for i, v in islice(compress(zip(labels, values), bad), 3))
+    first = islice(compress(zip(labels, values), bad), 3)
+    rows = ', '.join(f'{_bare(v)!r:.{size}} in row {_bare(i)!r}' for i, v in first)
     more = f', and {n-3:,} more of {len(col):,} rows' if n > 3 else ''
     raise ValueError(f'{what} {says}: {rows}{more}. {todo}')
 
@@ -170,10 +173,10 @@ def equally_many(
 def progress(
     it,          # what to loop over
     total=None,  # how many there are, where `it` has no length
-    show=True,   # show a bar
+    show=True,   # show a bar, in a notebook or a terminal
 ):               # Returns something to loop over
     "Loop with fastai's progress bar."
-    if not show: return it
+    if not (show and (IN_NOTEBOOK or sys.stdout.isatty())): return it   # not into files
     from fastprogress import progress_bar
     return progress_bar(it, total=total, leave=False)
 

@@ -117,7 +117,7 @@ for name in getattr(m, '__all__', []):
     doc, sig = o.__doc__ or '', inspect.signature(o)
     if not doc: print(name, 'has no docstring')
     for p in sig.parameters.values():
-        if p.name in ('self', 'args', 'kwargs', 'kw') or p.kind == p.VAR_KEYWORD: continue
+        if p.name == 'self' or p.name.startswith(('before_', 'after_')) or p.kind == p.VAR_KEYWORD: continue   # fastai's Callback
         if f'{{p.name}}:' not in doc and f'{{p.name}},' not in doc: print(f'{{name}}: no word on', p.name)
 """
     out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
