@@ -1,0 +1,124 @@
+"""'Make your own' of each lesson, done once with data that is not the lesson's: the code runs just as it stands there.
+
+Of the lesson before it run only the imports, and what is named below."""
+import ast, builtins, re
+from pathlib import Path
+
+import nbformat, numpy as np, pandas as pd, pytest
+
+from conftest import ROOT
+
+def fences(number):
+    "Return the ```python blocks of 'Make your own', and the lesson's path."
+    path, = (ROOT/'nbs').glob(f'{number}_*.ipynb')
+    text = next(c.source for c in nbformat.read(path, 4).cells if '**Make your own.**' in c.source)
+    return re.findall(r'```python\n(.*?)```', re.split(r'\n- \*\*', text.split('**Make your own.**')[1])[0], re.S), path
+
+def start(path, values):
+    "Run the imports of a lesson, and what makes `values`; return the names."
+    ns = {}
+    for c in nbformat.read(path, 4).cells:
+        if c.cell_type != 'code': continue
+        for n in ast.parse(re.sub(r'^ *[%!].*', '', c.source, flags=re.M)).body:   # without %magic and !command
+            name = getattr(n, 'name', None) or isinstance(n, ast.Assign) and getattr(n.targets[0], 'id', None)
+            if isinstance(n, (ast.Import, ast.ImportFrom)) or name in values:
+                exec(compile(ast.Module([n], []), path.name, 'exec'), ns)
+    return ns
+
+def run(number, tmp_path, monkeypatch, *changes, values=(), blocks=slice(None)):
+    "Run the blocks in an empty folder, with `changes` (old, new) that the text asks for; return the names."
+    codes, path = fences(number)
+    assert codes, 'there is no code under Make your own'
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(builtins, 'display', lambda *_: None, raising=False)   # Jupyter has it everywhere
+    ns = start(path, values)
+    for code in codes[blocks]:
+        for old, new in changes: code = code.replace(old, new)
+        exec(compile(code, path.name, 'exec'), ns)
+    for old, _ in changes: assert old in ''.join(codes), f'the text no longer names {old}'
+    return ns
+
+@pytest.fixture
+def things(tmp_path):
+    "A folder with 20 drawn pictures of each of two things, one subfolder for each."
+    from fastlessons.samples import draw_thing
+    rng = np.random.default_rng(0)
+    for kind in ('car', 'umbrella'):
+        (tmp_path/'things'/kind).mkdir(parents=True)
+        for i in range(20): draw_thing(kind, rng, size=128).save(tmp_path/'things'/kind/f'IMG_{i}.jpg')
+    return tmp_path/'things'
+
+def test_01_own_photos(things, tmp_path, monkeypatch, capsys):
+    ns = run('01', tmp_path, monkeypatch, ('/where/it/is', str(things)), values=['arch'])
+    assert ns['own_learn'].dls.vocab == ['car', 'umbrella'] and ns['own_learn'].validate()[1] < .3
+    assert ns['own_learn'].predict(next((things/'car').glob('*.jpg')))[0] in ('car', 'umbrella')
+
+def test_02_own_model_folder(things, tmp_path, monkeypatch, capsys, home):
+    ns = run('02', tmp_path, monkeypatch, ('/where/it/is', str(things)), values=['arch', 'train'], blocks=slice(1))
+    assert {f.name for f in ns['own_folder'].iterdir()} == {'model.onnx', 'model.safetensors', 'card.json'}
+    from fastlessons.cli import find_model
+    assert find_model() == ns['own_folder']
+    # what the reader chose with the widget: delete one picture, move another
+    before = sorted(things.rglob('*.jpg'))
+    ns['cleaner'].delete = lambda: [0]
+    ns['cleaner'].change = lambda: [(1, 'umbrella')]
+    codes, _ = fences('02')
+    exec(codes[1], ns)
+    after = sorted(things.rglob('*.jpg'))
+    assert len(after) == len(before)-1 and len(set(after)-set(before)) == 1
+
+def test_03_own_curve(tmp_path, monkeypatch, capsys):
+    ns = run('03', tmp_path, monkeypatch)
+    off = ns['own'](ns['scaled'](ns['when'], ns['when'])) - ns['scaled'](ns['mine'], ns['mine'])
+    assert off.square().mean() < .1   # of a variance of 1
+
+def test_04_own_texts(tmp_path, monkeypatch, capsys):
+    rng = np.random.default_rng(1)
+    words = dict(weather='rain sun wind snow cloud storm warm cold'.split(), kitchen='salt pan soup bake oven bread onion sweet'.split())
+    rows = [(' '.join(rng.choice(words[l], 3)) + f' and more, number {i}', l) for i, l in enumerate(['weather', 'kitchen']*60)]
+    pd.DataFrame(rows, columns=['text', 'label']).to_csv(tmp_path/'mine.csv', index=False)
+    from fastlessons.nlp import find_encoder
+    ns = run('04', tmp_path, monkeypatch, blocks=slice(None if find_encoder() else 1))
+    assert ns['counting'].score(ns['texts'], ns['labels']) > .9
+    assert set(ns['counting'].predict(['rain and storm', 'bread and salt'])) == {'weather', 'kitchen'}
+    if find_encoder(): assert (tmp_path/'mine.safetensors').is_file()
+
+def prices():
+    rng = np.random.default_rng(0)
+    df = pd.DataFrame(dict(rooms=rng.integers(1, 7, 300), area=rng.normal(80, 20, 300).round(), town=rng.choice(['Ay', 'Be', 'Ce'], 300)))
+    return df.assign(price=(df.area*20 + df.rooms*90 + (df.town == 'Be')*500 + rng.normal(0, 60, 300)).round())
+
+def test_05_own_table(tmp_path, monkeypatch, capsys):
+    prices().to_csv(tmp_path/'mine.csv', index=False)
+    ns = run('05', tmp_path, monkeypatch)
+    assert ns['model'].score(ns['valid']) > .7 and (tmp_path/'mine.safetensors').is_file()
+
+@pytest.mark.parametrize('answer, changes', [
+    ('price', ()), ('dear', (("'price'", "'dear'"), ('TreeRegressor, ForestRegressor\n', 'TreeClassifier, ForestClassifier\n')))])
+def test_06_own_table(tmp_path, monkeypatch, capsys, answer, changes):
+    df = prices()
+    if answer == 'dear': df = df.assign(dear=np.where(df.price > df.price.median(), 'yes', 'no')).drop(columns='price')
+    df.to_csv(tmp_path/'mine.csv', index=False)
+    run('06', tmp_path, monkeypatch, *changes)
+    one, small, forest = (float(l.split()[0]) for l in capsys.readouterr().out.splitlines()[:3])
+    assert forest > .75 and forest >= one
+
+def test_07_own_ratings(tmp_path, monkeypatch, capsys):
+    rng = np.random.default_rng(0)
+    dishes = ['apple pie', 'turnip soup', *(f'dish {i}' for i in range(28))]
+    sweet, likes = rng.normal(size=30), rng.normal(size=60)
+    sweet[:2] = 2, -2
+    rows = [(f'cook {u}', dishes[i], int(np.clip(round(3 + likes[u]*sweet[i]), 1, 5)))
+            for u in range(60) for i in rng.choice(30, 15, replace=False)]
+    pd.DataFrame(rows, columns=['user', 'item', 'rating']).to_csv(tmp_path/'mine.csv', index=False)
+    ns = run('07', tmp_path, monkeypatch)
+    mean, model = (float(l.split()[-1]) for l in capsys.readouterr().out.splitlines() if l.startswith('stars wrong'))
+    assert model < mean
+    best = ns['mine'].recommend('me', 5).item
+    assert np.mean([sweet[dishes.index(d)] for d in best]) > 0   # whoever likes pie and not soup gets sweet things
+    again = ns['mine'].load('mine.safetensors')
+    assert again.recommend('me', 5).item.tolist() == best.tolist()
+
+def test_08_own_pictures(things, tmp_path, monkeypatch, capsys):
+    ns = run('08', tmp_path, monkeypatch)
+    assert ns['classes'] == ['car', 'umbrella'] and ns['mine'].validate()[1] > .6
