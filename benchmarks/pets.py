@@ -1,6 +1,6 @@
 """Compare the head tuned on kept features (`tune_head`) with fastai's stock `fine_tune(1)`, side by side in one run.
 
-    python benchmarks/pets.py [--seeds 3] [--data FOLDER] [--arch NAME] [--sizes 224 160] [--tasks species breeds] [--parts]
+    python benchmarks/pets.py [--seeds 3] [--data FOLDER] [--arch NAME] [--sizes 224] [--tasks species breeds] [--parts]
 
 Both get the same pictures, the same split and the same pretrained network, and are validated by fastai's
 `learn.validate()`. The clock runs from the files to the trained learner. Nothing else should run on the machine;
@@ -96,7 +96,7 @@ def main():
     p.add_argument('--seeds', type=int, default=3)
     p.add_argument('--data', help="'sample', 'full' or a folder with the real set")
     p.add_argument('--arch', help='torchvision architecture, or resnet_mini')
-    p.add_argument('--sizes', type=int, nargs='+', default=[224, 160])
+    p.add_argument('--sizes', type=int, nargs='+', default=[224])
     p.add_argument('--tasks', nargs='+', choices=TASKS, default=['species'])
     p.add_argument('--parts', action='store_true', help='only the speeds of the steps')
     a = p.parse_args()

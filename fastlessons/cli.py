@@ -19,7 +19,7 @@ from textwrap import wrap
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
-from . import __version__, check, core, data
+from . import __version__, check, core, data, sheets
 
 # %% ../nbs/92_cli.ipynb #378d0b6d
 @dataclass
@@ -295,9 +295,8 @@ def cmd_samples(args):
 
 # %% ../nbs/92_cli.ipynb #e1cbfe5c
 def cmd_sheet(args):
-    "Write a workbook with live formulas, in which a model learns or works: linear, network, conv or collab."
-    from fastlessons.sheets import write_sheet
-    print(f'{write_sheet(args.name, args.out, args.force)} is yours. Open it, and change a yellow cell.')
+    "Write a workbook with live formulas, in which a model learns or works."
+    print(f'{sheets.write_sheet(args.name, args.out, args.force)} is yours. Open it, and change a yellow cell.')
 
 # %% ../nbs/92_cli.ipynb #e17d178f
 def _models():
@@ -502,7 +501,7 @@ def parser():
         add(name, 'model', metavar='FOLDER', nargs='?', help='model folder (default: the one that was made last)')
     for name in ('page', 'space'):
         add(name, 'out', metavar='OUT', nargs='?', default=name, help=f'where to write it (default: {name})')
-    add('sheet', 'name', metavar='NAME', help='linear, network, conv or collab')
+    add('sheet', 'name', metavar='NAME', help=', '.join(sheets.WORKBOOKS))
     add('sheet', 'out', metavar='OUT.xlsx', nargs='?', help='where it goes (default: NAME.xlsx here)')
     add('sheet', '--force', action='store_true', help='write over a workbook that is already there')
     add('samples', '--check', action='store_true', required=True, help='draw them again and compare')
