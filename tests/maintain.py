@@ -43,7 +43,7 @@ def picture(nb, name):
     "Write the output of the cell with `#| label: gallery` to nbs/images, small, for the index."
     from PIL import Image
     for c in nb.cells:
-        if '#| label: gallery' not in c.source: continue
+        if not c.source.startswith('#| label: gallery'): continue
         data = next(o.data for o in c.outputs if 'image/jpeg' in o.get('data', {}))
         im = Image.open(io.BytesIO(base64.b64decode(data['image/jpeg'])))
         im.thumbnail((640, 400))
