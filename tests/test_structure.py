@@ -323,6 +323,20 @@ def test_readme_is_in_step_with_the_index():
     import maintain
     assert (ROOT/'README.md').read_text(encoding='utf-8') == maintain.readme(), 'run make readme'
 
+def test_readme_has_the_table_of_the_benchmarks():
+    "Those figures are measured, not typed: each row but nlp's comparison of ways stands in both."
+    readme, results = ((ROOT/p).read_text(encoding='utf-8') for p in ('README.md', 'benchmarks/RESULTS.md'))
+    rows = [l for l in results.splitlines() if l.startswith('| ') and '; naive Bayes' not in l]
+    assert {r.split('|')[-2].strip() for r in rows} > {'collab', 'forests', 'predict'} and not [r for r in rows if r not in readme]
+
+@pytest.mark.parametrize('path', LESSONS, ids=lambda p: p.stem)
+def test_gallery(path):
+    "Each lesson shows one small picture in the README, with words for those who cannot see it."
+    image = ROOT/'nbs'/'images'/f'{path.stem}.jpg'
+    assert image.stat().st_size < 60_000
+    alts = re.findall(rf'!\[([^\]]*)\]\(nbs/images/{path.stem}.jpg\)', (ROOT/'README.md').read_text(encoding='utf-8'))
+    assert alts and all(len(a.split()) > 4 for a in alts)
+
 def test_every_lesson_is_in_the_index():
     text = (ROOT/'README.md').read_text(encoding='utf-8')
     for p in LESSONS: assert f'nbs/{p.name}' in text, p.name
