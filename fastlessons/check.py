@@ -137,7 +137,8 @@ def _(damaged):
 @cases('03.1')
 def _(slope):
     for text, f, x, expected in (('x**2', lambda x: x**2, 3., 6.), ('x**2', lambda x: x**2, -1., -2.),
-                                 ('5*x + 2', lambda x: 5*x+2, 7., 5.), ('1/x', lambda x: 1/x, 2., -.25)):
+                                 ('5*x + 2', lambda x: 5*x+2, 7., 5.), ('1/x', lambda x: 1/x, 2., -.25),
+                                 ('x**2 + 3*x', lambda x: x**2 + 3*x, 0., 3.)):
         got = slope(f, x)
         yield f'one number, for f(x) = {text}; yours gave {got!r}', isinstance(got+0., float)
         yield f'the slope of f(x) = {text} at {x:g} is about {expected:g}; yours gave {got}', abs(got-expected) < .02
@@ -166,7 +167,9 @@ def _(cross_entropy):
             ([1., 2., 3.], 2, .4076, 'the probability of the last is 0.6652'),
             ([1., 2., 3.], 0, 2.4076, 'the probability of the first is 0.0900'),
             ([1000., 0.], 0, 0., large),
-            ([1000., 0.], 1, 1000., small)):
+            ([1000., 0.], 1, 1000., small),
+            ([0., 1000.], 0, 1000., 'subtract the largest, wherever it stands'),
+            ([-1000., -1000.], 0, .6931, 'the largest may be far below 0')):
         try: got = float(cross_entropy(acts, targ))
         except (OverflowError, ValueError, ZeroDivisionError) as e: got = f'{type(e).__name__} ({e})'
         right = isinstance(got, float) and abs(got-expected) < 1e-3
@@ -305,7 +308,7 @@ def _(attend):
 @cases('07.1')
 def _(stars_for):
     got = stars_for([1., 0.], [1.5, 2.])
-    yield f'one number; yours gave {got!r}', isinstance(got, (int, float))
+    yield f'a plain number, an int or a float; yours gave {got!r}', isinstance(got, (int, float))
     for args, expected, why in (
             (([1., 0.], [1.5, 2.]), 4.5, '3 + 1*1.5 + 0*2'), (([1., -1.], [.5, 1.]), 2.5, '3 + 1*0.5 - 1*1'),
             (([1., 1., 1.], [.5, -1., 1.]), 3.5, 'three tastes are possible too'),
@@ -325,6 +328,7 @@ def _(nearest):
             ([[1., 0.], [-2., 0.], [.1, 1.]], 0, 2, 'the opposite direction has the cosine -1: that is the farthest'),
             ([[1., 2., 3.], [3., 1., 0.], [1., 2., 2.]], 2, 0, 'three tastes are possible too')):
         got = nearest(films, i)
+        yield f'not {i} itself: leave it out before you look for the largest cosine in {films}', int(got) != i
         yield f'the number {expected} for nearest({films}, {i}): {why}; yours gave {got!r}', int(got) == expected
 
 # %% ../nbs/91_check.ipynb #b1a10ddf
@@ -371,6 +375,9 @@ def _(max_pool):
             ('more columns than rows', [[1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1]], [[6, 4, 6]])):
         try: got = max_pool(pic)
         except IndexError as e: got = f'IndexError ({e})'
+        if not isinstance(got, str):
+            lists = isinstance(got, list) and all(isinstance(row, list) for row in got)
+            yield f'a list of lists of numbers; yours gave {got!r}', lists
         yield f'{what}: {pic} gives {expected}; yours gave {got!r}', got == expected
 
 # %% ../nbs/91_check.ipynb #5631d626

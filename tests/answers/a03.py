@@ -36,6 +36,14 @@ def no_logarithm_of_0(acts, targ):
     m = max(acts)
     return -log(exp(acts[targ]-m)/sum(exp(a-m) for a in acts))
 
+def shifts_by_the_first(acts, targ):
+    m = acts[0]
+    return m + log(sum(exp(a-m) for a in acts)) - acts[targ]
+
+def shifts_only_down(acts, targ):
+    m = max(*acts, 0.)
+    return m + log(sum(exp(a-m) for a in acts)) - acts[targ]
+
 ANSWERS = {
     '03.1': dict(
         right=[slope, lambda f, x: (f(x+1e-4) - f(x-1e-4))/2e-4, lambda f, x: (f(x) - f(x-1e-5))/1e-5],
@@ -44,6 +52,7 @@ ANSWERS = {
                lambda f, x: (f(x) - f(x+.001))/.001,       # the wrong sign
                lambda f, x: f(x)/x,                        # the height, not the slope
                lambda f, x: 2*x,                           # only right for the square
+               lambda f, x: (f(x+x*.001) - f(x))/(x*.001), # no nudge at 0
                lambda f, x: [(f(x+.001) - f(x))/.001],
                3.]),                                       # not a function
     '03.2': dict(
@@ -53,7 +62,7 @@ ANSWERS = {
                lambda f, x, lr, steps: [descend(f, x, lr, n) for n in range(steps)]]),    # the whole way
     '03.3': dict(
         right=[cross_entropy, lambda acts, targ: log(sum(exp(a-max(acts)) for a in acts)) - (acts[targ]-max(acts))],
-        wrong=[overflows, no_logarithm_of_0,
+        wrong=[overflows, no_logarithm_of_0, shifts_by_the_first, shifts_only_down,
                lambda acts, targ: -cross_entropy(acts, targ),                             # without the minus
                lambda acts, targ: exp(-cross_entropy(acts, targ)),                        # the probability
                lambda acts, targ: -acts[targ],                                            # no softmax
