@@ -80,7 +80,7 @@ def exercise(
 @cases('01.1')
 def _(breed):
     for name, expected in (('beagle_32.jpg', 'beagle'), ('Maine_Coon_7.jpg', 'Maine_Coon'),
-                           ('american_pit_bull_terrier_101.jpg', 'american_pit_bull_terrier')):
+                           ('american_pit_bull_terrier_101.jpg', 'american_pit_bull_terrier'), ('pug_12.jpg', 'pug')):
         yield f"breed('{name}') is '{expected}'; yours gave {breed(name)!r}", breed(name) == expected
 
 # %% ../nbs/91_check.ipynb #feb45b46
@@ -89,9 +89,9 @@ def _(error_rate):
     got = error_rate([1, 0], [1, 0])
     yield f'a float such as 0.25; yours gave {got!r}, of type {type(got).__name__}', isinstance(got, float)
     for preds, targs, expected in (([1, 0, 1, 1], [1, 0, 1, 1], 0.), ([1, 0, 1, 1], [0, 0, 1, 1], .25),
-                                   ([0, 0], [1, 1], 1.)):
+                                   ([0, 0], [1, 1], 1.), ([0, 3, 1], [2, 0, 1], 2/3)):
         got = error_rate(preds, targs)
-        yield f'error_rate({preds}, {targs}) is {expected}; yours gave {got}', abs(got-expected) < 1e-9
+        yield f'my_error_rate({preds}, {targs}) is {expected:.4g}; yours gave {got}', abs(got-expected) < 1e-9
 
 # %% ../nbs/91_check.ipynb #2b34dd90
 @cases('01.3')
@@ -125,6 +125,8 @@ def _(middle):
 def _(damaged):
     good = {name: text.encode() for name, text in (('b.onnx', 'numbers'), ('a.txt', 'words'), ('c.bin', 'more'))}
     sums = {name: sha256(content).hexdigest() for name, content in good.items()}
+    empty = dict(sums, **{'d.txt': sha256(b'').hexdigest()})
+    yield 'a file that should be empty and is missing is damaged, too', damaged(empty, good) == ['d.txt']
     for what, files, expected in (
             ('all is as it was', good, []),
             ('b.onnx was changed', {**good, 'b.onnx': b'other numbers'}, ['b.onnx']),
@@ -236,6 +238,7 @@ def _(best_split):
             ([1, 1, 2, 2], [0, 1, 1, 1], 1.5, 'equal values stay together'),
             ([1, 2, 3, 4, 5, 6], [1, 0, 0, 0, 0, 0], 1.5, 'sizes count: a small pure group and a large pure group'),
             ([1, 2, 3, 4, 5, 6, 7, 8], [1, 0, 1, 0, 0, 0, 0, 0], 3.5, 'size times variance is 0.667, at 1.5 0.857'),
+            ([1, 2, 3], [1, 1, 1], 1.5, 'all are alike, so every threshold is equally good: the lowest'),
             ([1, 2, 3, 4], [0, 1, 1, 0], 1.5, '1.5 and 3.5 are equally good: the lowest')):
         got = best_split(x, y)
         right = got is None if expected is None else got is not None and abs(got-expected) < 1e-9
@@ -263,7 +266,8 @@ def _(score):
             (['good'], 1.5, 'that is its ratio'), (['not', 'good'], 1., '-0.5 + 1.5'),
             (['bad', 'bad', 'film'], -4., 'each time counts, and "film" is unknown: it adds nothing'),
             ([], 0, 'nothing was said')):
-        got = score(tokens, ratios)
+        got = score(given := [*tokens], ratios)
+        yield f'{tokens} as it was; your function made {given} of it', given == tokens
         yield f'{expected} for {tokens}: {why}; yours gave {got!r}', abs(got-expected) < 1e-6
     got = score(['not', 'bad'], ratios, 1.)
     yield f'with the bias 1, -1.5 for ["not", "bad"]: 1 - 0.5 - 2; yours gave {got!r}', abs(got+1.5) < 1e-6
@@ -287,6 +291,8 @@ def _(apply_merges):
     yield f"['ab', 'a'] for 'aba': merges in their order, first a and b; yours gave {got!r}", got == ['ab', 'a']
     got = apply_merges('aba', [('b', 'a'), ('a', 'b')])
     yield f"['a', 'ba'] for 'aba' if b and a come first in the list; yours gave {got!r}", got == ['a', 'ba']
+    got = apply_merges('abc', [('ab', 'c'), ('a', 'b')])
+    yield f"['ab', 'c'] for 'abc': once through the list, and ab was not there yet; yours gave {got!r}", got == ['ab', 'c']
 
 # %% ../nbs/91_check.ipynb #04a3c1de
 @cases('04.3')

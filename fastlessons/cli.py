@@ -117,7 +117,8 @@ def _saved(lesson):
     modules = re.findall(r'^from fastlessons\.(\w+) import', '\n'.join(''.join(c['source']) for c in cells), re.M)
     helpers = dict.fromkeys(f'`{m}.py`' for m in modules if m not in ('data', 'check'))   # every lesson has these two
     result = re.findall(rf'^Lesson {lesson.number}: (.*) \(([\d.]+) s so far, data: (.*)\)', outputs, re.M)
-    return ', '.join(helpers), '; '.join(f'{r} after {float(s):.0f} s ({on})' for r, s, on in result)
+    def some(r): return ', '.join(r.split(', ')[:4]) + ' ...'*(r.count(', ') > 3)   # the first four numbers will do
+    return ', '.join(helpers), '; '.join(f'{some(r)} after {float(s):.0f} s ({on})' for r, s, on in result)
 
 def lesson_table():  # Returns IPython's Markdown, which a notebook shows as a table
     "Make the table of lessons for the index."

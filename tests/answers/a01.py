@@ -29,13 +29,15 @@ ANSWERS = {
                lambda f: f.rpartition('_')[0].lower(), # the capital letter says that it is a cat
                lambda f: re.match(r'([a-z_]+)_', f)[1], # no capital letters: stops with an exception
                lambda f: f[0].isupper(),               # cat or dog, not the breed
+               lambda f: f.rstrip('.jpg0123456789_'),  # takes letters away, not an ending: pug
                'beagle']),                             # not a function
     '01.2': dict(
         right=[error_rate, lambda preds, targs: 1 - sum(p == t for p, t in zip(preds, targs))/len(preds)],
         wrong=[lambda preds, targs: 1 - error_rate(preds, targs),                  # the accuracy
                lambda preds, targs: sum(p != t for p, t in zip(preds, targs)),     # how many, not which part
                lambda preds, targs: 100*error_rate(preds, targs),                  # in percent
-               lambda preds, targs: round(error_rate(preds, targs))*1.,
+               lambda preds, targs: round(error_rate(preds, targs))*1., lambda preds, targs: round(error_rate(preds, targs), 2),
+               lambda preds, targs: sum(abs(p-t) for p, t in zip(preds, targs))/len(targs),   # classes are no amounts
                lambda preds, targs: (preds != targs).mean(),                       # lists are not tensors
                lambda preds, targs: float(preds != targs)]),                       # all right or not, for the whole list
     '01.3': dict(

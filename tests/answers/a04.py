@@ -42,6 +42,17 @@ def longest_first(word, merges):
     return tokens
 
 def any_order(word, merges): return apply_merges(word, sorted(merges))
+def until_nothing_changes(word, merges):
+    tokens, before = apply_merges(word, merges), None
+    while tokens != before:
+        before = tokens
+        for pair in merges: tokens = merged_once(tokens, pair)
+    return tokens
+
+def eats_its_input(tokens, ratios, bias=0):
+    while tokens: bias += ratios.get(tokens.pop(), 0)
+    return bias
+
 def joined(word, merges): return ' '.join(apply_merges(word, merges))
 
 def weights(scores):
@@ -63,9 +74,9 @@ def keys_for_values(query, keys, values): return attend(query, keys, keys)
 def only_weights(query, keys, values): return weights([dot(query, k)/sqrt(len(query)) for k in keys])
 
 ANSWERS = {
-    '04.1': dict(right=[score], wrong=[each_word_once, the_mean, no_unknown_words, bias_left_out, unknown_is_bad, yes_or_no]),
+    '04.1': dict(right=[score], wrong=[each_word_once, the_mean, no_unknown_words, bias_left_out, unknown_is_bad, yes_or_no, eats_its_input]),
     '04.2': dict(right=[apply_merges],
-                 wrong=[only_the_first_place, only_the_first_merge, longest_first, any_order, joined]),
+                 wrong=[only_the_first_place, only_the_first_merge, longest_first, any_order, until_nothing_changes, joined]),
     '04.3': dict(right=[attend], wrong=[not_divided, divided_by_d, no_softmax, the_best_only, overflow, keys_for_values,
                                         only_weights]),
 }
