@@ -108,7 +108,7 @@ def main(arch='resnet_mini'):
     old, new = ({k: median(r[k] for r in res[way]) for k in ('cold', 'each', 'cpu', 'mb')} for way in WAYS)
     disk = installed_mb(['fastai']), installed_mb(['onnxruntime', 'numpy', 'pillow'])
     rows = [('a picture, ms', old['each']*1e3, new['each']*1e3), ('the same, processor time, ms', old['cpu']*1e3, new['cpu']*1e3),
-            ('cold start to the first answer, s', old['cold'], new['cold']),
+            ('from the start to the first answer, s', old['cold'], new['cold']),
             ('peak memory, MB', old['mb'], new['mb']), ('to be installed, MB', *disk), ('the model, MB', *mb.values())]
     print(f'{arch}, {RUNS} runs each, {len(files)} pictures, {os.cpu_count()} cores, OMP_NUM_THREADS {os.environ.get("OMP_NUM_THREADS", "not set")}; largest difference between the two answers {gap:.1e}')
     print(f'{"":36}{"load_learner":>14}{"Classifier":>14}{"ratio":>10}')

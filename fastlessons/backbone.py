@@ -26,12 +26,11 @@ _kinds = len(samples.KINDS)
 
 def resnet_mini(
     weights='DEFAULT',   # 'DEFAULT': the bundled weights; None: random ones
-    n_out=_kinds,        # number of classes of the last layer
-):                       # Returns an nn.Sequential: pictures (n,3,h,w), ImageNet-normalised -> (n,n_out)
+):                       # Returns an nn.Sequential: pictures (n,3,h,w), ImageNet-normalised -> (n,kinds)
     "Build the small residual network; made to be used as `arch` in fastai's `vision_learner`."
     body = [conv_block(3, 24, stride=2), conv_block(24, 32), ResBlock(32, 64, 2), ResBlock(64, 112, 2),
             ResBlock(112, 112), ResBlock(112, 160, 2), ResBlock(160, 160)]
-    net = nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(160, n_out))
+    net = nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(160, _kinds))
     if weights:
         kept = load_file(bundle()/'backbone.safetensors')
         net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in kept.items()})

@@ -9,11 +9,12 @@ __all__ = ['read_ratings', 'Recommender', 'fit_ratings']
 import difflib
 from pathlib import Path
 
-import matplotlib.pyplot as plt, numpy as np, pandas as pd, torch
+import numpy as np, pandas as pd, torch
 from fastcore.basics import patch
 from .core import (column, equally_many, find, finish, load_model, progress, refuse, save_model, short,
                               whole_number)
 from scipy import sparse
+from .plots import axes
 from sklearn.utils.extmath import randomized_svd
 from torch.nn import functional as F
 
@@ -162,7 +163,7 @@ def _hints(
     shape,   # number of users and of items
     n,       # number of hints
     seed=0,
-):           # Returns hints of the users (n_users,n) and of the items (n_items,n), standardised; and what `_hint` needs
+):           # Returns hints of the users (n_users,n) and of the items (n_items,n), standardised; what `_prior` needs
     "Sum up who rated what in `n` numbers for each user and each item; the last one is how many ratings there are."
     if not n:
         none = [np.zeros((m, 0), np.float32) for m in shape]
@@ -276,7 +277,7 @@ class Recommender:
     def __init__(self,
         users, items,  # ids: two Indexes
         mean, limits,  # mean rating; lowest and highest prediction
-        tensors,       # what `_train` and `_hints` return, and the ratings sorted by user
+        tensors,       # dict: name -> tensor; factors, hints, and the ratings sorted by user
         titles=None,   # of the items, in the same order
     ):
         self.user_ids, self.item_ids = (pd.Index(a, tupleize_cols=False) for a in (users, items))
@@ -330,9 +331,9 @@ def fit_ratings(
     (u, users), (i, items), val = pd.factorize(df.user), pd.factorize(df.item), df.rating.values
     u, i, shape = u.astype(np.int32), i.astype(np.int32), (len(users), len(items))
     mean, sd = float(val.mean(dtype=float)), float(val.std(dtype=float))
-    *hints, rest = _hints(u, i, shape, int(n_hints), seed)
+    *hints, rest = _hints(u, i, shape, n_hints, seed)
     if show is None: show = how == 'best' and len(df) > 20_000 or len(df) > 1e6
-    kept = _train(u, i, (val-mean)/np.float32(sd), shape, hints, int(n_factors), int(sweeps), _DRAWS[how], seed, show)
+    kept = _train(u, i, (val-mean)/np.float32(sd), shape, hints, n_factors, sweeps, _DRAWS[how], seed, show)
     tensors = {**_in_stars(kept, sd, how), **_by_user(u, i, val, df.get('time')), **rest}
     titles = df.title.iloc[np.unique(i, return_index=True)[1]].tolist() if 'title' in df else None
     return Recommender(users, items, mean, limits or (float(val.min()), float(val.max())),
@@ -392,7 +393,7 @@ def predict(self:Recommender,
 def validate(self:Recommender,
     ratings,     # ratings that the model has not seen, as for `read_ratings`
     time=False,  # use the time of the ratings
-):               # Returns (root mean squared error, mean absolute error), in stars
+):               # Returns (root mean squared error, mean absolute error), in stars. Raises ValueError
     "Measure the error on other ratings."
     df = read_ratings(ratings, few=True)
     if not len(df): raise ValueError('There are no ratings to measure the error on.')
@@ -422,7 +423,7 @@ def recommend(self:Recommender,
     "Recommend items."
     whole_number(n=n)
     asked, n_item = self.user_ids if user is None else _as_index(user), len(self.item_ids)
-    us, n, size, rows = self._find('user', asked), min(int(n), n_item), max(1, 2**23//n_item), []
+    us, n, size, rows = self._find('user', asked), min(n, n_item), max(1, 2**23//n_item), []
     Q, base = self.Q[:, :-1, 1:].permute(0, 2, 1).flatten(0, 1)/len(self.Q), self.Q[:, :-1, 0].mean(0) + self.mean
     for a in range(0, len(us), size):
         P = self.P[:, us[a:a+size]]
@@ -472,7 +473,7 @@ def similar(self:Recommender,
     W = W/np.maximum(np.linalg.norm(W, axis=1, keepdims=True), 1e-9)
     cos = W @ W[i]
     best = np.argsort(-cos, kind='stable')
-    best = best[best != i][:int(n)]
+    best = best[best != i][:n]
     return self._frame(best, similarity=cos[best])
 
 # %% ../nbs/87_collab.ipynb #829c13d2
@@ -505,8 +506,10 @@ def explain(self:Recommender,
     n=10,  # how many ratings to show; None: all
 ):         # Returns a DataFrame with columns item, title, rating and pull (in stars), the strongest first.
            # `.attrs`: mean, item (what the item gets from everyone), hints (what the choice of items says), pulls (all,
-           # shown or not) and pred, which is the sum of these, before it is cut to the limits. Raises KeyError
+           # shown or not) and pred, which is the sum of these, before it is cut to the limits. Raises KeyError,
+           # ValueError
     "Say which of the user's ratings pulled the prediction up or down."
+    if n is not None: whole_number(n=n)
     u, i = int(self._find('user', [user])[0]), self._item(item)
     own, q = self._own(u), self.Q[:, i].clone()
     bias, q[:, 0] = float(q[:, 0].mean()), 1
@@ -577,15 +580,16 @@ def users(self:Recommender):  # Returns a DataFrame with columns user, n (rating
 def plot_items(self:Recommender,
     n=30,        # how many: those with the most ratings
     items=None,  # ids or titles to draw instead
-    ax=None,     # where to draw
-):               # Returns the Axes. Raises KeyError for an unknown item, ValueError
+    ax=None,     # matplotlib axes to draw into; None: new ones
+):               # Returns the axes. Raises KeyError for an unknown item, ValueError
     "Draw items on a map: near to each other are those that the same people like."
-    whole_number(n=n)
+    whole_number(3 if items is None else 1, n=n)   # a map of fewer is none
+    if items is not None and len(items) < 3: raise ValueError(f'There are {len(items)} items. Expected 3 or more.')
     most = np.argsort(-np.bincount(self.item, minlength=len(self.item_ids)), kind='stable')
-    i = most[:int(n)] if items is None else np.array([self._item(x) for x in items])
+    i = most[:n] if items is None else np.array([self._item(x) for x in items])
     W = self.item_factors[i]
     xy = (W - W.mean(0)) @ np.linalg.svd(W - W.mean(0), full_matrices=False)[2][:2].T
-    ax = ax or plt.subplots(figsize=(9, 7))[1]
+    ax = axes(ax, 9, 7)
     ax.scatter(*xy.T, s=12)
     for at, name in zip(xy, self._frame(i).iloc[:, -1]):
         ax.annotate(str(name), at, (3, 3), textcoords='offset points', fontsize=8)
@@ -618,7 +622,7 @@ _TENSORS = 'P Q V d coef proj hint_mean hint_std start item val time'.split()   
 
 @patch
 def save(self:Recommender,
-    path,  # file to write, e.g. 'films.safetensors'; one that is there is replaced
+    path,  # file to write, e.g. 'films.safetensors'; `~` is your home
 ):         # Returns the Path. Raises TypeError for ids that JSON does not know, FileNotFoundError, IsADirectoryError
     "Write the model into one file, with the ratings that it is from."
     ids = dict(users=self.user_ids.tolist(), items=self.item_ids.tolist())
@@ -641,8 +645,8 @@ def _fits(m):  # Returns whether the tensors of a model have the right shapes an
 @patch(cls_method=True)
 def load(cls:Recommender,
     path,  # file that `save` wrote
-):         # Returns a Recommender. Raises FileNotFoundError, ValueError for a file that is damaged or not ours
-    "Read a saved model."
+):         # Returns a Recommender. Raises FileNotFoundError, ValueError for a file that is damaged or of another kind
+    "Read a model from a file."
     def make(about, tensors):
         model = cls(*(about[k] for k in ('users', 'items', 'mean', 'limits')), tensors, about['titles'])
         if not _fits(model): raise ValueError('its parts do not fit together')

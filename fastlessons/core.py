@@ -13,7 +13,6 @@ from difflib import get_close_matches
 from inspect import cleandoc, isclass, isfunction, unwrap
 from itertools import compress, islice
 from linecache import getlines
-from math import isfinite
 from pathlib import Path
 
 from fastcore.imports import IN_NOTEBOOK
@@ -51,11 +50,12 @@ def short(
 # %% ../nbs/81_core.ipynb #b40fcdce
 @contextmanager
 def whole(
-    path,        # the file (or folder) that is to be; `~` is your home
+    path,        # the file that is to be; `~` is your home
     force=True,  # replace a file that is already there
     hint='Name another.',  # what to do if one is there and stays
-):               # Gives the Path to write to. Raises FileNotFoundError, FileExistsError, PermissionError
-    "Let a file be written under another place's name, then move it: it is whole, or as it was."
+):               # Gives the Path to write to. Raises FileNotFoundError, IsADirectoryError, FileExistsError,
+                # PermissionError
+    "Let a file be written in another place, then move it: it is whole, or as it was."
     path = Path(path).expanduser()
     if not path.parent.is_dir(): raise FileNotFoundError(f'There is no folder {short(path.parent)}. Make it first.')
     if path.is_dir(): raise IsADirectoryError(f'{short(path)} is a folder. Expected the name of a file.')
@@ -110,9 +110,11 @@ def find(
     what,   # what they are, for the message, e.g. 'data set'
 ):          # Returns `name`. Raises ValueError
     "Return `name` if it is one of `names`, else raise a ValueError that suggests the nearest."
+    names = list(names)   # a list is asked, not a dict: `name` may be anything, a list too
     if name in names: return name
-    near = get_close_matches(str(name).lower(), list(names), n=1, cutoff=.5)
-    guess = f'Did you mean {near[0]!r}? ' if near else ''
+    plain = {str(n).lower(): n for n in names}
+    near = get_close_matches(str(name).lower(), list(plain), n=1, cutoff=.5)
+    guess = f'Did you mean {plain[near[0]]!r}? ' if near else ''
     raise ValueError(f"There is no {what} {name!r}. {guess}There are: {', '.join(names)}.")
 
 def column(
@@ -121,9 +123,11 @@ def column(
 ):         # Returns the column, a Series. Raises TypeError, ValueError if there is not one such column
     "Take a column of a table."
     import pandas as pd
+    from pandas.api.types import is_hashable as hashable
     if not isinstance(df, pd.DataFrame):
         raise TypeError(f'Expected a pandas DataFrame, this is {type(df).__name__}. '
                         'For one row of a table: df.loc[[label]], with two pairs of brackets.')
+    if not hashable(name): raise TypeError(f'{name!r} is {type(name).__name__}. Expected the name of one column.')
     if name not in df.columns: find(str(name), [str(c) for c in df.columns if c != name], 'column')
     if isinstance(df[name], pd.DataFrame): raise ValueError(f'{df[name].shape[1]} columns have the name {name!r}. '
                                                             'Expected one: rename the others, or leave them out.')
@@ -156,9 +160,9 @@ def whole_number(
     least=1,   # the smallest that will do
     **values,  # name of a parameter -> what was given
 ):             # Returns nothing. Raises ValueError
-    "Refuse what is no whole number, or too small."
+    "Refuse what is no whole number, or too small; 2. is none: nothing can be counted with it."
     for k, v in values.items():
-        if not isinstance(v, numbers.Real) or isinstance(v, bool) or not isfinite(v) or v != int(v) or v < least:
+        if not isinstance(v, numbers.Integral) or isinstance(v, bool) or v < least:
             raise ValueError(f'{k} is {v!r}. Expected a whole number, {least} or more.')
 
 def equally_many(

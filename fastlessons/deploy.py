@@ -200,15 +200,20 @@ class Classifier:
 
     def predict(self,
         picture,  # path, bytes, file object, PIL picture or uint8 array (h, w), (h, w, 3) or (h, w, 4)
-    ):            # Returns a dict: label -> probability, highest first. Raises ValueError for what is no picture
+    ):            # Returns a dict: label -> probability, highest first. Raises TypeError, ValueError (no picture),
+                  # FileNotFoundError
         "Say what is in a picture."
         return self._named(self._probs([self._pixels(picture)]))[0]
 
     def predict_batch(self,
         pictures,  # any number of what `predict` takes
         bs=16,     # pictures in memory at a time
-    ):             # Returns a list of dicts: label -> probability, highest first
+    ):             # Returns a list of dicts: label -> probability, highest first. Raises as `predict`, with the number
+                   # of the picture; TypeError for one picture alone
         "Say what is in each picture."
+        if isinstance(pictures, (str, os.PathLike, bytes, bytearray)) or hasattr(pictures, 'getexif'):
+            raise TypeError(f"pictures is one {type(pictures).__name__}. Expected a list: [picture].")
+        if not (isinstance(bs, int) and bs > 0): raise ValueError(f"bs is {bs!r}. Expected a whole number, 1 or more.")
         pictures, res = list(pictures), []
         for i in range(0, len(pictures), bs):
             some = enumerate(pictures[i:i+bs])

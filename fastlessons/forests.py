@@ -9,14 +9,15 @@ __all__ = ['TreeClassifier', 'TreeRegressor', 'ForestClassifier', 'ForestRegress
 import numbers
 from collections import namedtuple
 from itertools import count
-import matplotlib.pyplot as plt, numpy as np, pandas as pd
+import numpy as np, pandas as pd
 from fastcore.basics import patch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .core import column, finish, refuse, whole_number
+from .core import column, finish, load_model, refuse, save_model, whole_number
+from .plots import axes
 
 # %% ../nbs/86_forests.ipynb #1d1b6488
 # codes (p,n): the bin of each value, 0 if missing; lo, hi (p,max_bins+1): the lowest and highest value in each bin
@@ -217,6 +218,9 @@ def _read(self:_Trees, X, y='no_validation', fit=False):
         validate_data(self, X, reset=fit, skip_check_array=True)   # the names of the columns
         X = _numbers(X, known)
     kw = dict(y_numeric=isinstance(self, RegressorMixin)) if fit else {}
+    if fit and isinstance(self, RegressorMixin) and any(isinstance(v, str) for v in np.asarray(y).flat):
+        refuse(y, [isinstance(v, str) for v in y], 'should hold numbers', 'For words there are TreeClassifier and '
+               'ForestClassifier.', name=getattr(y, 'name', None) or 'y')
     out = validate_data(self, X, y, reset=fit, dtype=float, ensure_all_finite='allow-nan', **kw)
     if fit: self.categories_ = known   # not before all is well
     return out
@@ -285,7 +289,7 @@ class _Classes(ClassifierMixin):
         check_classification_targets(y)
         self.classes_, i = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f'y holds only one class, {self.classes_[0]!r}. Expected two or more.')
+            raise ValueError(f'y holds only one class, {self.classes_[0]}. Expected two or more.')
         return (i == np.arange(len(self.classes_))[:, None])[-1 if len(self.classes_) == 2 else 0:].astype(float)
 
     def _answers(self, mean): return np.c_[1-mean, mean] if mean.shape[1] == 1 else mean
@@ -307,8 +311,6 @@ class _Classes(ClassifierMixin):
 class _Values(RegressorMixin):
     "Predict a number."
     def _targets(self, y):
-        if y.dtype.kind not in 'biuf':
-            raise ValueError(f'y holds {y[0]!r}. Expected numbers; a TreeClassifier or ForestClassifier takes words.')
         self.mean_ = float(y.mean())
         return y[None] - self.mean_
 
@@ -392,6 +394,7 @@ def question(self:_Trees,
     i,  # number of a node
 ):      # Returns a text, empty for a leaf
     "Put the question of a node into words; yes goes left."
+    check_is_fitted(self)
     j, cut = self.nodes_.col[i], self.nodes_.cut[i]
     if j < 0: return ''
     name, gap = self._names()[j], ' or missing' if self.gaps_[j] and not self.nodes_.gap[i] else ''
@@ -404,10 +407,12 @@ def plot(self:_Trees,
     depth=3,  # levels of questions to draw
     which=0,  # number of the tree in a forest
     ax=None,  # matplotlib axes to draw into; None: new ones
-):            # Returns the axes
+):            # Returns the axes. Raises ValueError
     "Draw a tree, its questions and answers; yes goes left."
     check_is_fitted(self)
-    n, ax = self.nodes_, ax or plt.subplots(figsize=(2.6*2**min(depth, 2), 1.3*depth + 1.3))[1]
+    whole_number(0, depth=depth, which=which)
+    if which >= len(self.roots_): raise ValueError(f'which is {which}. Expected a tree from 0 to {len(self.roots_)-1}.')
+    n, ax = self.nodes_, axes(ax, 2.6*2**min(depth, 2), 1.3*depth + 1.3)
     def box(i, x, width, level):
         mean = self._answers(n.value[i:i+1])[0]
         says = f'mean {mean:.4g}' if mean.ndim == 0 else f'{self.classes_[mean.argmax()]} {mean.max():.0%}'
@@ -421,6 +426,50 @@ def plot(self:_Trees,
     ax.set(xlim=(-1.1, 1.1), ylim=(-depth-.5, .5))
     ax.axis('off')
     return ax
+
+# %% ../nbs/86_forests.ipynb #f8e92d3b
+_STATE = 'n_features_in_ mean_ oob_score_'.split()   # numbers that a fitted model may have
+
+@patch
+def save(self:_Trees,
+    path,  # file to write, e.g. 'who.safetensors'; `~` is your home
+):         # Returns the Path. Raises NotFittedError before `fit`, TypeError for a random_state that is no number,
+           # FileNotFoundError, IsADirectoryError
+    "Write the trees to one file, which holds no program."
+    import torch
+    check_is_fitted(self)
+    arrays = dict(self.nodes_._asdict(), roots=self.roots_, gaps=self.gaps_)
+    about = {k: getattr(self, k) for k in _STATE if hasattr(self, k)}
+    if hasattr(self, 'classes_'): about['classes'] = self.classes_.tolist()
+    if hasattr(self, 'feature_names_in_'): about['columns'] = self.feature_names_in_.tolist()
+    words = [[name, np.asarray(w).tolist()] for name, w in self.categories_.items()]
+    return save_model(path, type(self).__name__, {k: torch.as_tensor(np.asarray(v)) for k, v in arrays.items()},
+                      settings=self.get_params(), words=words, **about)
+
+def _whole_trees(n, roots, gaps, p):
+    "Refuse nodes that are not trees: parts of other lengths, or a way that leads nowhere or back."
+    here = np.arange(len(n.col))
+    ok = (all(len(a) == len(here) for a in n) and (n.col < p).all() and len(gaps) == p and len(roots)
+          and ((0 <= roots) & (roots < len(here))).all()
+          and np.where(n.col < 0, n.left == 0, (n.left > here) & (n.left+1 < len(here))).all())
+    if not ok: raise ValueError('its parts do not fit together')
+
+@patch(cls_method=True)
+def load(cls:_Trees,
+    path,  # file that `save` wrote
+):         # Returns a model of this class. Raises FileNotFoundError, ValueError for a damaged file or another one
+    "Read a model from a file."
+    def make(about, tensors):
+        self, t = cls(**about['settings']), {k: v.numpy() for k, v in tensors.items()}
+        self.roots_, self.gaps_, self.nodes_ = t.pop('roots'), t.pop('gaps'), Nodes(**t)
+        _whole_trees(self.nodes_, self.roots_, self.gaps_, about['n_features_in_'])
+        for k in _STATE:
+            if k in about: setattr(self, k, about[k])
+        if 'classes' in about: self.classes_ = np.array(about['classes'])
+        if 'columns' in about: self.feature_names_in_ = np.array(about['columns'], dtype=object)
+        self.categories_ = {name: pd.Index(words) for name, words in about['words']}
+        return self
+    return load_model(path, cls.__name__, make)
 
 # %% ../nbs/86_forests.ipynb #4042d438
 finish(globals())

@@ -7,6 +7,7 @@ __all__ = ['numerical_gradient', 'read_digits', 'SGD', 'Momentum', 'Adam', 'Batc
 
 # %% ../nbs/97_train.ipynb #4d697b13
 import math, time
+from pathlib import Path
 import matplotlib.pyplot as plt
 import torch
 from torch import tensor
@@ -35,9 +36,10 @@ def numerical_gradient(
 # %% ../nbs/97_train.ipynb #fc182192
 def read_digits(
     path,  # folder from `get_data('mnist')`
-):         # Returns (x, y, xv, yv): pixels from 0 to 1 (n, pixels) and labels (n,), to learn from and to validate on
+):         # Returns (x, y, xv, yv): pixels from 0 to 1 (n, pixels) and labels (n,), to learn from and to validate on.
+           # Raises FileNotFoundError, ValueError for damaged files
     "Read the digits as rows of pixels, and what they are."
-    def read(part, kind): return tensor(read_idx(path/f'{part}-{kind}-ubyte.gz'))
+    def read(part, kind): return tensor(read_idx(Path(path)/f'{part}-{kind}-ubyte.gz'))
     return tuple(t for part in ('train', 't10k')
                  for t in (read(part, 'images-idx3').flatten(1)/255, read(part, 'labels-idx1').long()))
 
@@ -76,8 +78,8 @@ class Momentum(SGD):
     def __init__(self,
         params,  # the tensors to train
         lr,      # learning rate
-        mom=.9,  # how much of the last direction is kept
         wd=0.,   # weight decay, as in `SGD`
+        mom=.9,  # how much of the last direction is kept
     ):
         super().__init__(params, lr, wd)
         if not 0 <= mom < 1: raise ValueError(f'The momentum mom is {mom}. Expected 0 to below 1, e.g. 0.9.')
@@ -91,9 +93,9 @@ class Adam(SGD):
     def __init__(self,
         params,            # the tensors to train
         lr,                # learning rate
+        wd=0.,             # weight decay, as in `SGD`; AdamW is another rule, it shrinks the parameter itself
         betas=(.9, .999),  # how much of the averages is kept: of the gradients, of their squares
         eps=1e-8,          # so that nothing is divided by zero
-        wd=0.,             # weight decay, as in `SGD`; AdamW is another rule, it shrinks the parameter itself
     ):
         super().__init__(params, lr, wd)
         if not all(0 <= b < 1 for b in betas):
@@ -210,7 +212,8 @@ def validate(
     model.eval()   # dropout rests
     try:
         for xb, yb in dl:
-            preds = model(xb)
+            preds = _predict(model, xb)
+            if not n: check_batch(xb, yb, preds)
             totals, n = totals + tensor([f(preds, yb).item()*len(xb) for f in funcs], dtype=torch.double), n + len(xb)
     finally: model.train(was)   # who trains on by hand trains as before
     if not n: raise ValueError('The validation set is empty. Expected at least one batch.')

@@ -345,6 +345,10 @@ def split_texts(
             want -= need
             valid += members
     valid, many = np.sort(valid).astype(int), [m for m in order.values() if len(m) > 1]
+    if not np.bincount(labels[valid], minlength=len(want)).all():
+        raise ValueError(f'Near duplicates stay together, and the largest group of them has {max(map(len, many))} of '
+                         f'{len(texts)} texts: not every class could be put aside. Collect texts that differ more, or '
+                         'take a larger valid_pct.')
     train = np.setdiff1d(np.arange(len(texts)), valid)
     print(f'{len(train):,} texts to learn from, {len(valid):,} to validate on. Near duplicates: '
           f'{sum(map(len, many))}, each group of them on one side.')
@@ -374,23 +378,30 @@ def _batch(ids, pad):
     for row, i in zip(x, ids): row[:len(i)] = tensor(i)
     return x, torch.arange(x.shape[1])[None] < size[:,None]
 
+def _sides(valid_idx, n):
+    "Return the positions to learn from, in order, and those to validate on, of which a mask may be given."
+    valid = np.asarray(valid_idx)
+    if valid.dtype == bool:
+        equally_many(**{'entries of valid_idx': valid, 'texts': range(n)})
+        valid = np.where(valid)[0]
+    train = np.setdiff1d(np.arange(n), valid)
+    if not len(valid) or not len(train) or not np.isin(valid, np.arange(n)).all():
+        raise ValueError(f'valid_idx has {len(valid)} positions for {n} texts, {len(train)} remain to learn from. '
+                         'Expected some of each, and positions that exist.')
+    return train, valid
+
 def dataloaders_from_texts(
     texts,        # list of str
     labels,       # as many labels
     tok,          # what makes numbers: a BPE, a Vocab, or a Hugging Face tokenizer such as `encoder.tokenizer`
-    valid_idx,    # positions of the texts to validate on
+    valid_idx,    # positions of the texts to validate on, or a mask of booleans
     bs=32,        # texts in a batch
     max_len=128,  # tokens of a text at most; what is longer is cut, and how many is printed
 ):                # Returns DataLoaders of (ids, mask, label), with `vocab`, the classes. Raises ValueError, TypeError
     "Serve texts in batches of similar length. `learn.get_preds()` gives predictions in the order of `valid_idx`."
     whole_number(bs=bs, max_len=max_len)
     texts, labels = clean_texts(texts, labels)
-    valid_idx = np.asarray(valid_idx)
-    if valid_idx.dtype == bool: valid_idx = np.where(valid_idx)[0]
-    train_idx = np.setdiff1d(np.arange(len(texts)), valid_idx)
-    if not len(valid_idx) or not len(train_idx) or not np.isin(valid_idx, np.arange(len(texts))).all():
-        raise ValueError(f'valid_idx has {len(valid_idx)} positions for {len(texts)} texts, {len(train_idx)} remain to '
-                         'learn from. Expected some of each, and positions that exist.')
+    train_idx, valid_idx = _sides(valid_idx, len(texts))
     classes, y = np.unique(labels, return_inverse=True)
     pad, max_len = _pad_id(tok), min(max_len, getattr(tok, 'model_max_length', max_len))   # some know their limit
     ids, cut = _encode(tok, texts, max_len)
@@ -407,7 +418,7 @@ def dataloaders_from_texts(
 def lm_dataloaders(
     texts,          # list of str
     tok,            # a Vocab or a BPE
-    valid_idx=None, # positions of the texts to validate on; None: a tenth at random
+    valid_idx=None, # positions of the texts to validate on, or a mask of booleans; None: a tenth at random
     bs=64,          # streams side by side; fewer if there is little text
     seq_len=40,     # tokens a step
     seed=42,        # for the choice of that tenth
@@ -416,15 +427,14 @@ def lm_dataloaders(
     whole_number(bs=bs, seq_len=seq_len)
     texts = clean_texts(texts)
     if valid_idx is None: valid_idx = np.random.default_rng(seed).permutation(len(texts))[:max(1, len(texts)//10)]
-    aside = np.isin(np.arange(len(texts)), valid_idx)
+    train, valid = _sides(valid_idx, len(texts))
     ids = [tensor([tok.bos_id] + x) for x in _encode(tok, texts)[0]]
     def dl(part, train):
         n = sum(map(len, part))
         if n < 2*seq_len: raise ValueError(f'{len(part)} texts with {n} tokens are too few for steps of {seq_len}.')
         return LMDataLoader(part, lens=[len(x) for x in part], bs=min(bs, n//(2*seq_len)), seq_len=seq_len,
                             shuffle=train, num_workers=0, device=default_device())
-    train, valid = ([x for x, a in zip(ids, aside) if a == side] for side in (False, True))
-    dls = DataLoaders(dl(train, True), dl(valid, False))
+    dls = DataLoaders(dl([ids[i] for i in train], True), dl([ids[i] for i in np.unique(valid)], False))
     dls.tok = tok
     return dls
 
@@ -447,9 +457,12 @@ def write_text(
     start,           # how the text begins
     n=20,            # tokens to add
     temperature=.8,  # below 1: more often the likely token; above 1: bolder
-):                   # Returns str
+):                   # Returns str. Raises TypeError, ValueError
     "Let a language model go on with a text, one token after the other, as fastai's `TextLearner.predict` does."
     whole_number(0, n=n)
+    if not isinstance(start, str): raise TypeError(f'start is {type(start).__name__}. Expected a text, a str.')
+    if not 0 < temperature < math.inf:
+        raise ValueError(f'temperature is {temperature}. Expected a number above 0, e.g. 0.8.')
     tok, model = learn.dls.tok, learn.model.eval()
     new = ids = [tok.bos_id, *tok.encode(start)]
     never = [i for i in range(len(tok)) if i in (getattr(tok, 'unk_id', None), tok.pad_id, tok.bos_id)]
@@ -646,9 +659,10 @@ def embed(
 def similar(
     text,          # what to look for
     texts,         # where to look: list of str
-    n=5,           # how many to return
     encoder=None,  # from `load_encoder`; None: load it, once
-):                 # Returns a DataFrame: text, similarity (-1 to 1), best first; its index is the position in `texts`
+    n=5,           # how many to return
+):                 # Returns a DataFrame: text, similarity (-1 to 1), best first; its index is the position in `texts`.
+                   # Raises TypeError, ValueError
     "Find the texts whose meaning is the nearest to that of `text`."
     whole_number(n=n)
     texts = list(texts)
@@ -699,9 +713,10 @@ class TextPredictor:
     def __init__(self,
         learn,  # Learner from `text_learner`; the model is copied, so further training does not change the predictor
     ):          # Raises TypeError
-        model = getattr(learn, 'model', learn)
+        model = getattr(learn, 'model', None)
         if not isinstance(model, EncoderClassifier):
-            raise TypeError(f'Expected a Learner from text_learner; its model is {type(model).__name__}.')
+            what = f'a {type(learn).__name__}' + (f' with a {type(model).__name__}' if model is not None else '')
+            raise TypeError(f'Expected a Learner from text_learner; this is {what}.')
         self._set(deepcopy(model), learn.dls.tok, learn.dls.vocab, learn.dls.max_len)
 
     def _set(self, model, tok, classes, max_len):

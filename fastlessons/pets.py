@@ -140,7 +140,8 @@ def head_learner(
     epochs=1,  # times over the training set in what this learner counts as one epoch
     bs=None,   # batch size at least; None: a tenth of the training set, but not under 8 and not over 64
     show=True, # a bar while the body looks at the pictures
-):             # Returns a Learner whose model is the head of `learn`. Raises TypeError or ValueError as `split_model`
+):             # Returns a Learner whose model is the head of `learn`. Raises TypeError for a model of other parts than
+               # `vision_learner` makes, ValueError for too few pictures or classes or a bad setting
     "Compute the features of all pictures once, and return a learner that trains the head of `learn` on them."
     whole_number(epochs=epochs, bs=1 if bs is None else bs)
     body, head = split_model(learn)
@@ -156,7 +157,7 @@ def tune_head(
     epochs=20,  # times that the head sees the training set
     lr=3e-3,    # highest learning rate of the one cycle
     show=True,  # fastai's table, and a bar
-):              # Returns nothing. Raises TypeError or ValueError as `head_learner`
+):              # Returns nothing. Raises TypeError, ValueError as `head_learner`
     """Train the head of `learn` fast: its frozen body sees every picture once, the head learns from what it keeps.
 
     The table has one line, for all epochs. Nothing is augmented; the body's parameters stay as they are. The learning

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from random import Random
 
-from .core import find, finish, whole
+from .core import find, finish, short, whole
 
 # %% ../nbs/98_sheets.ipynb #02eedd00
 def formula(
@@ -305,11 +305,11 @@ def write_sheet(
     find(name, WORKBOOKS, 'workbook')
     out = Path(out or f'{name}.xlsx').expanduser()
     if out.suffix.lower() != '.xlsx':
-        raise ValueError(f'{out} does not end in .xlsx. Expected: fastlessons sheet {name} OUT.xlsx')
+        raise ValueError(f'{short(out)} does not end in .xlsx. Expected a name such as {name}.xlsx.')
     try: from xlsxwriter import Workbook
     except ImportError as e:
         raise ImportError("Not installed: XlsxWriter. Do: pip install 'fastlessons[sheets]'") from e
-    with whole(out, force, 'To write over it: --force') as new:
+    with whole(out, force, 'To write over it: --force, or force=True') as new:
         with Workbook(new) as wb: _write(wb, name)
     return out
 

@@ -185,8 +185,8 @@ class OneCycle(Adam):
         steps,   # how many steps there will be
         wd=.01,  # weight decay: share of each parameter to take away, times the learning rate
     ):
-        super().__init__(params, lr)
-        self.top, self.steps, self.decay = lr, steps, wd
+        super().__init__(params, lr, wd=wd)   # it checks them
+        self.top, self.steps, self.decay, self.wd = lr, steps, wd, 0   # the decay is no part of the gradient here
 
     def rate(self,
         t,  # number of the step, from 1
@@ -274,8 +274,10 @@ class TableModel:
         layers=(200, 100),  # sizes of the hidden layers
         drop=.2,          # share of hidden numbers to drop in training
         seed=0,           # where the random numbers of training start
-    ):
+    ):                    # Raises TypeError, ValueError
+        if not isinstance(layers, (list, tuple)): raise TypeError(f'layers is {layers!r}. Expected a list of sizes.')
         whole_number(**{f'layers[{i}]': n for i, n in enumerate(layers)})
+        if not 0 <= drop < 1: raise ValueError(f'drop is {drop}. Expected a share from 0 to below 1, e.g. 0.2.')
         self.target, self.cat_names, self.cont_names, self.kind = target, cat_names, cont_names, kind
         self.log_names, self.layers, self.drop, self.seed = _as_list(log_names), layers, drop, seed
         self.net = self.log = None   # the network, and its losses by epoch: `fit` makes them

@@ -79,7 +79,8 @@ def make_space(
     out,            # where to write the Space; refused if something is there
     title=TITLE,    # headline of the app
     examples=None,  # picture files for visitors to click on; None: drawn pets
-):                  # Returns the folder `out`. Raises FileNotFoundError or ValueError for a bad model folder
+):                  # Returns the folder `out`. Raises FileNotFoundError or ValueError for a bad model folder,
+                    # FileExistsError
     "Write a complete Hugging Face Space: an app that answers with a trained classifier."
     labels = deploy.Classifier.load(folder).labels   # also checks the folder
     def fill(new):
@@ -98,7 +99,7 @@ def serve(
     port=None,      # None: the first free one from 7860
     title=TITLE,    # headline
     examples=None,  # picture files; None: drawn pets
-):                  # Returns the app's exit code
+):                  # Returns the app's exit code. Raises FileNotFoundError or ValueError for a bad model folder
     "Run the app of a model folder on this machine until Ctrl-C."
     with tempfile.TemporaryDirectory() as tmp:
         space = make_space(folder, Path(tmp)/'app', title, examples)
@@ -152,7 +153,8 @@ def make_page(
     folder,       # model folder, made by `export_classifier`
     out,          # where to write the page; refused if something is there
     title=TITLE,  # headline
-):                # Returns the folder `out`. Raises ConnectionError if the runtime cannot be had
+):                # Returns the folder `out`. Raises FileNotFoundError or ValueError for a bad model folder,
+                  # FileExistsError, ConnectionError if the runtime cannot be had
     "Write a web page that runs a trained classifier in the visitor's browser, from any web server, without a network."
     rule = deploy.Classifier.load(folder).card['resize']   # also checks the folder
     if rule['method'] != 'none' and rule['resample'] != 'bilinear':

@@ -115,7 +115,7 @@ def with_(v): return torch.zeros(3, 1, 4, 4).index_put_((torch.tensor([1]), torc
 @pytest.mark.parametrize('pics,kind,words', [
     ([np.zeros((8, 8)), np.zeros((9, 8)), np.zeros((8, 8))], ValueError, ['2 different shapes', '(8, 8), (9, 8)', 'one size']),
     ([np.zeros((8, 8, 3)), np.zeros((8, 8))], ValueError, ['(8, 8), (8, 8, 3)']),
-    ([], ValueError, ['0 different shapes']), (np.zeros((0, 8, 8)), ValueError, ['(0, 1, 8, 8)']),
+    ([], ValueError, ['There are no pictures']), (np.zeros((0, 8, 8)), ValueError, ['(0, 1, 8, 8)']),
     (np.zeros(8), ValueError, ['(8,)', '(n,h,w)']), (np.zeros((8, 8)), ValueError, ['(8, 8)', 'pics[None]']),
     (np.zeros((1, 2, 3, 8, 8)), ValueError, ['(1, 2, 3, 8, 8)']), (np.zeros((2, 8, 8), int), TypeError, ['torch.int64', 'floats from 0 to 1']),
     (np.zeros((2, 8, 8), bool), TypeError, ['torch.bool']), (with_(NAN), ValueError, ['1 of 3', '(1, 4, 4)', 'number 1']),

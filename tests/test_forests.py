@@ -310,7 +310,7 @@ def test_wrong_tables_at_prediction(new, kind, words):
     (X.to_numpy(), Y, ValueError, ['could not convert string to float'])])
 def test_wrong_tables_in_training(x, y, kind, words): fails(kind, lambda: ForestClassifier(5).fit(x, y), *words)
 
-def test_words_as_answers_of_a_regression(): fails(ValueError, lambda: TreeRegressor().fit(X, ['a', 'b', 'a', 'b']), "y holds", "'a'", 'TreeClassifier')
+def test_words_as_answers_of_a_regression(): fails(ValueError, lambda: TreeRegressor().fit(X, ['a', 'b', 'a', 'b']), "Column 'y' should hold numbers", "'a'", 'TreeClassifier')
 
 @pytest.mark.parametrize('kw,words', [
     (dict(n_estimators=0), ['n_estimators is 0', 'whole number']), (dict(n_estimators=2.5), ['n_estimators is 2.5']),
@@ -340,3 +340,30 @@ def test_no_model_beats_the_truth():
     best = accuracy_score(y, truth.Probability > .5)
     f = ForestClassifier(100, min_samples_leaf=3, oob_score=True, random_state=0).fit(x, y)
     assert best - .06 < f.oob_score_ < best + .005
+
+# Kept in a file
+
+@pytest.mark.parametrize('cls, answers', [(ForestClassifier, ['a', 'b', 'c']), (TreeClassifier, [True, False, True]),
+                                          (ForestRegressor, [1.5, 2., -3.]), (TreeRegressor, [0, 1, 2])])
+def test_a_forest_comes_back_as_it_was(tmp_path, cls, answers):
+    rng = np.random.default_rng(0)
+    df = pd.DataFrame(dict(town=['Ay', 'Be', None]*40, n=rng.integers(0, 9, 120), gaps=np.where(rng.random(120) < .2, np.nan, rng.normal(size=120))))
+    kw = dict(n_estimators=7, oob_score=True) if 'Forest' in cls.__name__ else {}
+    one = cls(random_state=1, max_depth=5, **kw).fit(df, pd.Series(answers*40))
+    path = one.save(tmp_path/'f.safetensors')
+    again = cls.load(path)
+    assert again.get_params() == one.get_params() and (again.predict(df) == one.predict(df)).all()
+    assert np.array_equal(again.feature_importances_, one.feature_importances_)
+    for a, b in zip(again.contributions(df), one.contributions(df)): assert np.array_equal(a, b)
+    if kw: assert again.oob_score_ == one.oob_score_
+    assert path.stat().st_mode & 0o044
+    fails(ValueError, lambda: (TreeRegressor if cls is not TreeRegressor else ForestRegressor).load(path), f'it holds {cls.__name__}')
+
+def test_no_damaged_forest_is_read(tmp_path):
+    from fastlessons.core import load_model, save_model
+    path = TreeRegressor().fit(np.arange(20.)[:, None], np.arange(20.)).save(tmp_path/'f.safetensors')
+    about, tensors = load_model(path, 'TreeRegressor', lambda *both: both)
+    tensors['left'][0] = 0   # a question whose answer leads back to itself would never end
+    about = {k: v for k, v in about.items() if k not in ('kind', 'format')}
+    save_model(path, 'TreeRegressor', tensors, **about)
+    fails(ValueError, lambda: TreeRegressor.load(path), 'do not fit together')

@@ -99,9 +99,11 @@ def test_06_own_table(tmp_path, monkeypatch, capsys, answer, changes):
     df = prices()
     if answer == 'dear': df = df.assign(dear=np.where(df.price > df.price.median(), 'yes', 'no')).drop(columns='price')
     df.to_csv(tmp_path/'mine.csv', index=False)
-    run('06', tmp_path, monkeypatch, *changes)
+    ns = run('06', tmp_path, monkeypatch, *changes)
     one, small, forest = (float(l.split()[0]) for l in capsys.readouterr().out.splitlines()[:3])
     assert forest > .75 and forest >= one
+    kept = ns['Forest'].load(ns['forest'].save('mine.safetensors'))   # as the text below the code says
+    assert (kept.predict(ns['X']) == ns['forest'].predict(ns['X'])).all()
 
 def test_07_own_ratings(tmp_path, monkeypatch, capsys):
     rng = np.random.default_rng(0)

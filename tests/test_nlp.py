@@ -376,9 +376,9 @@ def test_embed(encoder, capsys):
 
 def test_similar(encoder):
     texts = ['The acting is wonderful.', 'It rains a lot.', 'A boring story.', 'The actors are brilliant.']
-    df = similar('The cast is great.', texts, 3, encoder)
+    df = similar('The cast is great.', texts, encoder, 3)
     assert {*df.index[:2]} == {0, 3} and df.similarity.is_monotonic_decreasing and len(df) == 3
-    assert df.text.tolist() == [texts[i] for i in df.index] and len(similar('a', texts, 99, encoder)) == 4
+    assert df.text.tolist() == [texts[i] for i in df.index] and len(similar('a', texts, encoder, 99)) == 4
 
 @pytest.fixture(scope='module')
 def tuned(encoder, data):
@@ -473,7 +473,7 @@ def test_learner_refuses(encoder, data):
     dls = dataloaders_from_texts(x, y, Vocab(x), valid)
     fails(ValueError, lambda: text_learner(dls, encoder), 'tok=encoder.tokenizer')
     fails(TypeError, lambda: TextPredictor(lstm_classifier(dls)), 'LSTMClassifier')
-    fails(TypeError, lambda: TextPredictor('a film'), 'its model is str')
+    fails(TypeError, lambda: TextPredictor('a film'), 'this is a str')
 
 def test_more_tokens_than_the_encoder_takes(encoder, data):
     x, y, _, valid = data

@@ -56,6 +56,7 @@ ANSWERS = {
     '02.3': dict(
         right=[damaged, damaged_with_get],
         wrong=[lambda sums, files: sorted(n for n, s in sums.items() if digest(files[n]) != s),            # stops if one is missing
+               lambda sums, files: sorted(n for n in sums if digest(files.get(n, b'')) != sums[n]),         # a missing file is no empty one
                lambda sums, files: [n for n, s in sums.items() if n not in files or digest(files[n]) != s], # not sorted
                lambda sums, files: sorted(n for n in sums if n not in files),                               # looks at names only
                lambda sums, files: sorted(n for n, s in sums.items() if n in files and digest(files[n]) == s), # the good ones
