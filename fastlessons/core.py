@@ -15,8 +15,6 @@ from itertools import compress, islice
 from linecache import getlines
 from pathlib import Path
 
-from fastcore.imports import IN_NOTEBOOK
-
 # %% ../nbs/81_core.ipynb #883fde1c
 def home():
     "Return the folder of downloads, samples and results: `~/.fastlessons` or the one named by FASTLESSONS_HOME."
@@ -180,6 +178,7 @@ def progress(
     show=True,   # show a bar, in a notebook or a terminal
 ):               # Returns something to loop over
     "Loop with fastai's progress bar."
+    from fastcore.imports import IN_NOTEBOOK
     if not (show and (IN_NOTEBOOK or sys.stdout.isatty())): return it   # not into files
     from fastprogress import progress_bar
     return progress_bar(it, total=total, leave=False)

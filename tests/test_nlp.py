@@ -267,7 +267,7 @@ def test_lm_and_classifier(data):
     pair = ['plot'], ['plot', 'a long sound and music']
     one, two = (nlp._batch([tok.encode(t) for t in ts], tok.pad_id) for ts in pair)
     assert torch.allclose(clf.model(*one)[0][0], clf.model(*two)[0][0], atol=1e-5)
-    fails(ValueError, lambda: lm_dataloaders(['a b'], tok), 'too few')
+    fails(ValueError, lambda: lm_dataloaders(['a b'], tok), '0 remain to learn from')
     other = dataloaders_from_texts(x, y, BPE.train(x, 299), valid)
     fails(ValueError, lambda: lstm_classifier(other, lm), 'other tokens')
 
