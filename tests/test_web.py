@@ -284,7 +284,7 @@ def test_no_more_is_uploaded_than_a_disk_holds(app):
 LEAK = re.compile(r'''Traceback|File "|site-packages|\.py\b|/tmp/|/home/|/root/|/usr/|/var/|python\d?[ /]\d|gradio[ /=]\d|uvicorn/|pydantic\.dev|\bat 0x''', re.I)
 
 def test_no_answer_tells_about_the_machine(app):
-    assert len(app.heard) > 100   # answers to the tests before this one
+    assert 'read' in app.predict(b'no picture, but text')   # one refusal at least; besides, all that the tests before this one heard
     for path in ('/', '/config', '/gradio_api/info', '/gradio_api/app_id', '/theme.css', '/manifest.json', '/robots.txt', '/favicon.ico', '/gradio_api/startup-events'): app.ask('GET', path)
     for answer in app.heard:
         request, said = answer.split(' -> ', 1)
