@@ -9,7 +9,7 @@ lesson: .venv/ready
 	@$(BIN)/fastlessons run $(N)
 
 test: .venv/ready   # in two processes, a core for each
-	@$(BIN)/python -m pytest tests -rs -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest tests -rs -n 2
 
 lab: .venv/ready
 	@$(BIN)/jupyter lab --notebook-dir=nbs

@@ -13,10 +13,13 @@ if 'PYTEST_XDIST_WORKER' in os.environ: os.environ.setdefault('OMP_NUM_THREADS',
 
 USERS = 'FASTLESSONS_DATA', 'COLAB_RELEASE_TAG', 'KAGGLE_KERNEL_RUN_TYPE'  # what a user's own machine may have set
 
-def pytest_collection_modifyitems(items):
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
     "Keep each file in one process, so that what it prepares is prepared once; only the notebooks are dealt out one by one."
-    for i in items:
-        if i.path.stem != 'test_notebooks': i.add_marker(pytest.mark.xdist_group(i.path.stem))
+    from xdist.scheduler import LoadScopeScheduling   # its marks of groups do nothing with pytest 9.2
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid): return nodeid if 'test_notebooks.py' in nodeid else nodeid.split('::')[0]
+    return ByFile(config, log)
 
 def refuses(kind, f, *words, limit=None, sentences=None):
     "Check that `f` raises `kind` with all `words` in a message of fewer than `limit` letters and at most `sentences` full stops inside."
