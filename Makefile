@@ -28,16 +28,16 @@ bench: .venv/ready
 
 # For those who work on the lessons: see CONTRIBUTING.md.
 save: .venv/ready
-	@$(BIN)/python tests/maintain.py save $(N)
+	@$(BIN)/python tools/maintain.py save $(N)
 
 readme: .venv/ready
-	@$(BIN)/python tests/maintain.py readme
+	@$(BIN)/python tools/maintain.py readme
 
 samples: .venv/ready
-	@$(BIN)/python -c "from fastlessons.samples import write_samples; write_samples()"
+	@$(BIN)/python -c "from fastlessons.samples.pack import write_samples; write_samples()"
 
 backbone: .venv/ready
-	@$(BIN)/python -c "from fastlessons.backbone import save_backbone, train_backbone; print(save_backbone(*train_backbone()))"
+	@$(BIN)/python -c "from fastlessons.vision.backbone import save_backbone, train_backbone; print(save_backbone(*train_backbone()))"
 
 constraints: .venv/ready
 	@$(BIN)/uv pip compile --quiet --refresh-package fastlessons --universal --upgrade --python-version 3.10 --all-extras --no-header --no-annotate setup.py -o constraints.txt

@@ -1,7 +1,7 @@
 "Read settings.ini, the only place for the name, the version and the requirements."
 from configparser import ConfigParser
 from pathlib import Path
-from setuptools import setup
+from setuptools import find_packages, setup
 
 here = Path(__file__).parent
 cfg = ConfigParser(delimiters=['='], default_section=None)
@@ -14,10 +14,13 @@ setup(
     long_description=(here/'README.md').read_text(encoding='utf-8'), long_description_content_type='text/markdown',
     install_requires=s['requirements'].split(),
     extras_require={k: v.split() for k, v in cfg['extras'].items()},
-    # The lessons and the samples travel inside the package, so that it works outside a checkout.
-    packages=['fastlessons', 'fastlessons._lessons', 'fastlessons._samples'],
-    package_dir={'fastlessons._lessons': 'nbs', 'fastlessons._samples': 'data'},
-    package_data={'fastlessons._lessons': ['*.ipynb', 'images/*', 'web/*'], 'fastlessons._samples': ['*.zip', '*.safetensors', '*.txt', '*.md']},
+    # The lessons, the samples and the app's files travel inside the package, so that it works outside a checkout.
+    packages=[*find_packages(include=['fastlessons', 'fastlessons.*']),
+              'fastlessons._lessons', 'fastlessons._samples', 'fastlessons._web'],
+    package_dir={'fastlessons._lessons': 'nbs', 'fastlessons._samples': 'data', 'fastlessons._web': 'web'},
+    package_data={'fastlessons._lessons': ['*.ipynb', 'images/*'],
+                  'fastlessons._samples': ['*.zip', '*.safetensors', '*.txt', '*.md'],
+                  'fastlessons._web': ['*.html', '*.css', '*.js']},
     entry_points={'console_scripts': ['fastlessons=fastlessons.cli:main']},
     classifiers=['Programming Language :: Python :: 3', 'Intended Audience :: Education'],
 )

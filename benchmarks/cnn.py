@@ -16,7 +16,7 @@ import numpy as np, torch
 from torch import nn
 from torch.nn import functional as F
 
-from fastlessons.cnn import FastConv, ResNet, as_batch, pic_dls
+from fastlessons.vision.cnn import FastConv, ResNet, as_batch, pic_dls
 from fastlessons.data import get_data, read_cifar, read_idx
 from fastai.vision.all import (Callback, CrossEntropyLossFlat, Learner, OptimWrapper, ParamScheduler, SimpleCNN, accuracy, partial,
                                set_seed, xresnet18)

@@ -9,7 +9,7 @@ import argparse, time
 from statistics import median
 
 from fastlessons.data import get_data
-from fastlessons.foundations import Batches, accuracy, fit, read_digits
+from fastlessons.train import Batches, accuracy, fit, read_digits
 import fastai.basics as fastai
 import torch
 from torch import nn

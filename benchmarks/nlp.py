@@ -33,7 +33,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fastlessons.data import get_data
-from fastlessons.nlp import *
+from fastlessons.text.encoder import *
 
 def quiet(learn, *args, **kw):
     with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(*args, **kw)

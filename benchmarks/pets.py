@@ -13,8 +13,8 @@ from statistics import median
 import torch
 from fastai.vision.all import (ImageDataLoaders, PILImage, RegexLabeller, Resize, defaults, error_rate, get_image_files, set_seed,
                                vision_learner)
-from fastlessons import pets
-from fastlessons.backbone import backbone
+from fastlessons.vision import transfer as pets
+from fastlessons.vision.backbone import backbone
 from fastlessons.data import get_data
 from fastlessons.layers import one_core
 

@@ -42,7 +42,7 @@ def predict(f):
     return dict(zip(map(str, learn.dls.vocab), map(float, probs)))
 ''',
     'Classifier': '''
-from fastlessons.deploy import Classifier
+from fastlessons.deploy.export import Classifier
 predict = Classifier.load(model).predict
 '''}
 
@@ -81,9 +81,9 @@ def make_models(folder, arch):
     "Save one network both ways, with random weights as only time counts, and the names of some validation pictures."
     from fastai.vision.all import ImageDataLoaders, Normalize, Resize, get_image_files, imagenet_stats, vision_learner
     import torchvision.models
-    from fastlessons.backbone import resnet_mini
+    from fastlessons.vision.backbone import resnet_mini
     from fastlessons.data import get_data
-    from fastlessons.deploy import export_classifier
+    from fastlessons.deploy.export import export_classifier
     path = get_data('pets', 'sample')
     dls = ImageDataLoaders.from_name_re(path, get_image_files(path/'images'), r'(.+)_\d+.jpg$', bs=16, num_workers=0,
                                         item_tfms=Resize(160), batch_tfms=Normalize.from_stats(*imagenet_stats))

@@ -13,9 +13,9 @@ CLIENTS, PICTURES = 8, 400
 def make_model(folder):  # Returns the pictures, a list of paths
     "Export the bundled network, with a random head as only time counts."
     from fastai.vision.all import ImageDataLoaders, Resize, vision_learner
-    from fastlessons.backbone import resnet_mini
+    from fastlessons.vision.backbone import resnet_mini
     from fastlessons.data import get_data
-    from fastlessons.deploy import export_classifier
+    from fastlessons.deploy.export import export_classifier
     files = sorted((get_data('pets', 'sample')/'images').glob('*.jpg'))
     dls = ImageDataLoaders.from_name_re(files[0].parent, files, r'^(.*)_\d+', item_tfms=Resize(160), num_workers=0)
     export_classifier(vision_learner(dls, resnet_mini, pretrained=False), folder)
@@ -48,7 +48,7 @@ def client(url, files):
 
 def main():
     import numpy as np, psutil
-    from fastlessons.web import make_space
+    from fastlessons.deploy.web import make_space
     with tempfile.TemporaryDirectory() as tmp:
         files = (make_model(Path(tmp)/'model')*2)[:PICTURES]
         app, url = start(make_space(Path(tmp)/'model', Path(tmp)/'space'), tmp)

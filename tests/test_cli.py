@@ -183,7 +183,7 @@ def test_data(call, home):
     assert status == 0 and err == '' and list(rows(out))[1:-1] == list(data.DATASETS)
     for name, d in data.DATASETS.items(): assert d.title in rows(out)[name] and d.licence in rows(out)[name] and f' {d.mb} MB ' in rows(out)[name]
     assert 'bundled' in rows(out)['pets'] and 'bundled' in rows(out)['titanic'] and 'bundled' not in rows(out)['imdb']
-    assert rows(out)['movielens'].endswith(f'{core.short(film)} (1 MB)') and 'grouplens.org' in rows(out)['movielens']
+    assert rows(out)['movielens'].endswith(f'{core.tilde(film)} (1 MB)') and 'grouplens.org' in rows(out)['movielens']
     assert rows(out)['titanic'].endswith('no, by hand') and rows(out)['imdb'].endswith(' no')
 
 def test_lesson_table(folder):
@@ -389,7 +389,7 @@ def test_space(call, home):
     assert call('space', 'pets', 'another')[0] == 0 and Path('another/app.py').exists()
 
 def test_page(call, home, monkeypatch):
-    from fastlessons import web
+    from fastlessons.deploy import web
     make_model(home/'models'/'pets')
     def none(): raise ConnectionError('no npm')
     monkeypatch.setattr(web, 'runtime', none)
@@ -430,7 +430,7 @@ def test_app(folder, home, tmp_path, sign):
 
 @pytest.mark.parametrize('wrong', [[], ['pets.zip: x.jpg differs', 'mnist.zip: missing'], ['no']*99])
 def test_samples_check(call, monkeypatch, wrong):
-    monkeypatch.setitem(sys.modules, 'fastlessons.samples', types.SimpleNamespace(check_samples=lambda folder: wrong if folder == data.bundle() else 1/0))
+    monkeypatch.setitem(sys.modules, 'fastlessons.samples.pack', types.SimpleNamespace(check_samples=lambda folder: wrong if folder == data.bundle() else 1/0))
     status, out, err = call('samples', '--check')
     assert (status, err) == (1 if wrong else 0, '') and out.splitlines()[:-1] == wrong[:10] + ['... and 89 more']*(len(wrong) > 10)
     assert out.splitlines()[-1] == f"The bundled samples are {'NOT ' if wrong else ''}as they were made."
@@ -466,7 +466,7 @@ def test_doctor_all_is_well(call, machine, monkeypatch, home):
     assert (status, err) == (0, '')
     said = rows(out)
     assert said['Python'].split()[1] == '.'.join(map(str, sys.version_info[:3])) and said['torch'].split()[1] == cli.version('torch')
-    assert said['cores'].split()[1] == f'{os.cpu_count()},' and '8.0 GB, 3.1 GB free' in said['memory'] and f'50.0 GB free at {core.short(home)}' in said['disk']
+    assert said['cores'].split()[1] == f'{os.cpu_count()},' and '8.0 GB, 3.1 GB free' in said['memory'] and f'50.0 GB free at {core.tilde(home)}' in said['disk']
     assert 'NVIDIA Test 9000' in said['GPU'] and 'answers' in said['network'] and 'none' in said['data'] and 'pets, mnist' in said['samples']
     assert 'backbone.safetensors (3 kB), resnet34-b627a593.pth (5 kB)' in said['weights']
     assert 'FASTLESSONS_DATA=sample' in said['settings'] and f'FASTLESSONS_HOME={home}' in said['settings']

@@ -11,12 +11,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from conftest import ROOT, refuses
-from fastlessons.backbone import resnet_mini
-from fastlessons.cnn import ActivationStats, FastConv, PicsDL, ResNet, as_batch, check_pics, grad_cam, moved, pic_dls
-from fastlessons.conv_sheet import DENSE, DIGITS, KERNELS, conv_values, pixels
+from fastlessons.vision.backbone import resnet_mini
+from fastlessons.vision.cnn import ActivationStats, FastConv, PicsDL, ResNet, as_batch, check_pics, grad_cam, moved, pic_dls
+from fastlessons.sheets.conv import DENSE, DIGITS, KERNELS, conv_values, pixels
 from fastlessons.data import get_data, read_cifar
 from fastlessons.layers import ResBlock, conv_block, out_size
-from fastlessons.sheets import write_sheet
+from fastlessons.sheets.workbook import write_sheet
 
 fails = partial(refuses, limit=400, sentences=3)
 
@@ -374,7 +374,7 @@ def test_cam_refuses(f, kind, words): fails(kind, f, *words)
 # Colour pictures
 
 def test_cifar_sample_is_drawn_once(home, monkeypatch, capsys):
-    from fastlessons import samples
+    from fastlessons.samples import pack as samples
     path = get_data('cifar10', 'sample')
     assert 'the sample: drawn boats' in capsys.readouterr().out
     x, y, xv, yv, classes = read_cifar(path)

@@ -6,8 +6,8 @@ from openpyxl import load_workbook
 from openpyxl.utils import get_column_letter
 
 from fastlessons.cli import main
-from fastlessons.collab_sheet import FANS, FILMS, MIDDLE, RATE, START_TASTES, STARS, STEPS, collab_rows
-from fastlessons.sheets import write_sheet
+from fastlessons.sheets.collab import FANS, FILMS, MIDDLE, RATE, START_TASTES, STARS, STEPS, collab_rows
+from fastlessons.sheets.workbook import write_sheet
 
 N, M = len(FANS), len(FILMS)
 COLUMNS = 1 + 2*N + 2*M + 1 + N*M + 2*N + 2*M

@@ -6,27 +6,28 @@ import numpy as np, pandas as pd, pytest, torch
 from conftest import ROOT, refuses
 from fastlessons import core
 
-MODULES = sorted(p.stem for p in (ROOT/'fastlessons').glob('[a-z]*.py'))
+MODULES = sorted(p.relative_to(ROOT/'fastlessons').with_suffix('').as_posix().replace('/', '.')
+                 for p in (ROOT/'fastlessons').rglob('[a-z]*.py'))
 
 # Files
 
 def test_a_file_is_whole_or_as_it_was(tmp_path):
     path = tmp_path/'a.txt'
-    with core.whole(path) as new: new.write_text('first')
+    with core.atomic_write(path) as new: new.write_text('first')
     with pytest.raises(KeyboardInterrupt):
-        with core.whole(path) as new:
+        with core.atomic_write(path) as new:
             new.write_text('half')
             raise KeyboardInterrupt
     assert path.read_text() == 'first' and [*tmp_path.iterdir()] == [path]
-    refuses(FileExistsError, lambda: core.whole(path, force=False).__enter__(), 'a.txt is already there', limit=200)
-    refuses(FileNotFoundError, lambda: core.whole(tmp_path/'no'/'a.txt').__enter__(), 'There is no folder', 'Make it first', limit=200)
-    refuses(IsADirectoryError, lambda: core.whole(tmp_path).__enter__(), 'is a folder', limit=200)
+    refuses(FileExistsError, lambda: core.atomic_write(path, force=False).__enter__(), 'a.txt is already there', limit=200)
+    refuses(FileNotFoundError, lambda: core.atomic_write(tmp_path/'no'/'a.txt').__enter__(), 'There is no folder', 'Make it first', limit=200)
+    refuses(IsADirectoryError, lambda: core.atomic_write(tmp_path).__enter__(), 'is a folder', limit=200)
 
 def test_two_threads_write_the_same_file(tmp_path):
     "Each has a temporary file of its own: one of the two whole texts is there at the end."
     def write(text):
         for _ in range(50):
-            with core.whole(tmp_path/'a.txt') as new: new.write_text(text*10_000)
+            with core.atomic_write(tmp_path/'a.txt') as new: new.write_text(text*10_000)
     ts = [threading.Thread(target=write, args=(t,)) for t in 'ab']
     for t in ts: t.start()
     for t in ts: t.join()
@@ -83,26 +84,26 @@ def test_what_is_not_there_is_said(tmp_path):
     (np.array([5, 6]), 'The column is odd: 6 in row 1. Do.'), (['x', 'y'], "The column is odd: 'y' in row 1. Do.")])
 def test_refuse_names_the_rows(col, rows):
     bad = [False, True, False][:len(col)]
-    assert refuses(ValueError, lambda: core.refuse(col, bad, 'is odd', 'Do.')) == rows
-    core.refuse(col, [False]*len(col), 'is odd', 'Do.')
+    assert refuses(ValueError, lambda: core.check_rows(col, bad, 'is odd', 'Do.')) == rows
+    core.check_rows(col, [False]*len(col), 'is odd', 'Do.')
 
 def test_refuse_shows_whole_rows_of_a_table():
     df = pd.DataFrame(dict(name=['a', 'b', 'c', 'd', 'e'], n=[1., 2, 3, 4, 5]), [10, 20, 30, 40, 50])   # `name`, as a Series has one
-    assert refuses(ValueError, lambda: core.refuse(df, (df.n > 1).values, 'is odd', 'Do.')) == (
+    assert refuses(ValueError, lambda: core.check_rows(df, (df.n > 1).values, 'is odd', 'Do.')) == (
         "The table is odd: {'name': 'b', 'n': 2.0} in row 20, {'name': 'c', 'n': 3.0} in row 30, "
         "{'name': 'd', 'n': 4.0} in row 40, and 1 more of 5 rows. Do.")
 
 @pytest.mark.parametrize('v', [0, -1, 1.5, 2., '3', None, True, float('nan'), float('inf'), [1]])
-def test_whole_number(v): refuses(ValueError, lambda: core.whole_number(n=v), 'n is ', 'Expected a whole number, 1 or more', limit=100)
+def test_whole_number(v): refuses(ValueError, lambda: core.check_int(n=v), 'n is ', 'Expected a whole number, 1 or more', limit=100)
 
-def test_whole_numbers_of_all_kinds_pass(): core.whole_number(a=1, b=np.int64(3), c=np.uint8(4))
+def test_whole_numbers_of_all_kinds_pass(): core.check_int(a=1, b=np.int64(3), c=np.uint8(4))
 
 def test_column_refuses_what_is_no_table():
     df = pd.DataFrame([[1, 2, 3]], columns=['Age', 'Sex', 'Sex'])
-    refuses(TypeError, lambda: core.column([1], 'Age'), 'this is list')
-    refuses(TypeError, lambda: core.column(df.iloc[0], 'Age'), 'df.loc[[label]]')
-    refuses(ValueError, lambda: core.column(df, 'Agee'), "Did you mean 'Age'?")
-    refuses(ValueError, lambda: core.column(df, 'Sex'), "2 columns have the name 'Sex'")
+    refuses(TypeError, lambda: core.get_column([1], 'Age'), 'this is list')
+    refuses(TypeError, lambda: core.get_column(df.iloc[0], 'Age'), 'df.loc[[label]]')
+    refuses(ValueError, lambda: core.get_column(df, 'Agee'), "Did you mean 'Age'?")
+    refuses(ValueError, lambda: core.get_column(df, 'Sex'), "2 columns have the name 'Sex'")
 
 # Documentation
 

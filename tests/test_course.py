@@ -29,7 +29,7 @@ def test_the_courses_ten_lines_run_verbatim(tmp_path):
     checkpoints.mkdir(parents=True)
     torch.save(torchvision.models.resnet34().state_dict(), checkpoints/'resnet34-b627a593.pth')
     script = tmp_path/'course.py'
-    script.write_text(f"import fastlessons, fastlessons.pets\nif __name__ == '__main__':\n    exec({COURSE!r}, globals())\n"
+    script.write_text(f"import fastlessons, fastlessons.vision.transfer\nif __name__ == '__main__':\n    exec({COURSE!r}, globals())\n"
                       "    print('ERROR RATE', learn.validate()[1], 'OF', len(dls.valid_ds))\n")
     env = dict(os.environ, FASTAI_HOME=str(tmp_path/'fastai'), TORCH_HOME=str(tmp_path/'torch'))
     r = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, timeout=300)

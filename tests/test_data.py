@@ -159,7 +159,7 @@ def test_download_with_a_folder_inside_and_sums(fake, server, home):
 def test_printed_line(fake, server, tmp_path, capsys):
     def printed(*args):
         path = get_data('fake', *args)
-        return capsys.readouterr().out.replace(core.short(path), 'HERE')
+        return capsys.readouterr().out.replace(core.tilde(path), 'HERE')
     assert printed() == ("fake: the bundled sample: one picture, drawn. 1 pictures in HERE. "
                          "Or get it at https://example.com/fake and call get_data('fake', 'FOLDER').\n")
     content = zipped(PICTURES)
@@ -171,8 +171,8 @@ def test_printed_line(fake, server, tmp_path, capsys):
 def test_home_folder_is_written_short(fake, tmp_path, monkeypatch):
     monkeypatch.setenv('HOME', str(tmp_path))
     monkeypatch.setenv('USERPROFILE', str(tmp_path))
-    assert core.short(tmp_path/'x'/'y') == '~/x/y'
-    assert core.short('/elsewhere/x') == str(Path('/elsewhere/x').absolute())
+    assert core.tilde(tmp_path/'x'/'y') == '~/x/y'
+    assert core.tilde('/elsewhere/x') == str(Path('/elsewhere/x').absolute())
     monkeypatch.delenv('FASTLESSONS_HOME')
     assert core.home() == tmp_path/'.fastlessons'
 

@@ -11,10 +11,10 @@ from fastai.vision.all import (AdaptiveConcatPool2d, BCEWithLogitsLossFlat, Cate
     MaskBlock, MultiCategoryBlock, Normalize, PadMode, PILImage, PILImageBW, PointBlock, RandomCrop, RandomErasing, RandomResizedCrop as RRC, RandomSplitter,
     RatioResize, RegressionBlock, Resize, ResizeMethod, TensorImage, Transform, aug_transforms, error_rate, get_image_files, imagenet_stats, load_learner,
     resnet18, vision_learner)
-from fastlessons import deploy
-from fastlessons.backbone import resnet_mini
+from fastlessons.deploy import export as deploy
+from fastlessons.vision.backbone import resnet_mini
 from fastlessons.data import get_data
-from fastlessons.deploy import Classifier, export_classifier, upright
+from fastlessons.deploy.export import Classifier, export_classifier, upright
 
 pytest.importorskip('onnxruntime', reason="needs the extra 'onnx'")
 pytest.importorskip('onnxscript', reason="needs the extra 'onnx'")
@@ -272,7 +272,7 @@ def test_a_damaged_folder_is_refused(cats, tmp_path, message):
 
 def test_neither_torch_nor_fastai(cats, photos):
     code = '''import sys
-from fastlessons.deploy import Classifier
+from fastlessons.deploy.export import Classifier
 print(Classifier.load(sys.argv[1]).predict(sys.argv[2]))
 heavy = {'torch', 'torchvision', 'fastai', 'fastcore', 'onnx', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)
 assert not heavy, heavy'''

@@ -8,11 +8,12 @@ from torch import nn, tensor
 from torch.nn import functional as F
 
 from conftest import ROOT
-from fastlessons import foundations as fo, sheets
+from fastlessons import train as fo
+from fastlessons.sheets import workbook as sheets
 from fastlessons.cli import main
-from fastlessons.foundations import Adam, Batches, Momentum, SGD, fit
+from fastlessons.train import Adam, Batches, Momentum, SGD, fit
 from fastlessons.plots import plot_function
-from fastlessons.sheets import SHEETS, write_sheet
+from fastlessons.sheets.workbook import SHEETS, write_sheet
 
 # --- the loop and the optimisers
 
@@ -124,7 +125,7 @@ def test_a_loss_that_explodes_stops_with_the_step_and_the_learning_rate():
 
 PROGRAM = '''import torch
 from torch import nn
-from fastlessons.foundations import Batches, fit
+from fastlessons.train import Batches, fit
 x = torch.randn(40, 4)
 fit(nn.Linear(4, 2), Batches(x, (x[:, 0] > 0).long()), epochs=3)'''
 
@@ -290,5 +291,5 @@ def test_nothing_half_written(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 def test_sheets_need_neither_torch_nor_xlsxwriter_to_import():
-    code = "import sys, fastlessons.sheets; assert not {'torch', 'xlsxwriter', 'numpy'} & set(sys.modules)"
+    code = "import sys, fastlessons.sheets.workbook; assert not {'torch', 'xlsxwriter', 'numpy'} & set(sys.modules)"
     assert subprocess.run([sys.executable, '-c', code]).returncode == 0

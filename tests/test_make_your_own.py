@@ -41,7 +41,7 @@ def run(number, tmp_path, monkeypatch, *changes, values=(), blocks=slice(None)):
 @pytest.fixture
 def things(tmp_path):
     "A folder with 20 drawn pictures of each of two things, one subfolder for each."
-    from fastlessons.samples import draw_thing
+    from fastlessons.samples.pack import draw_thing
     rng = np.random.default_rng(0)
     for kind in ('car', 'umbrella'):
         (tmp_path/'things'/kind).mkdir(parents=True)
@@ -77,7 +77,7 @@ def test_04_own_texts(tmp_path, monkeypatch, capsys):
     words = dict(weather='rain sun wind snow cloud storm warm cold'.split(), kitchen='salt pan soup bake oven bread onion sweet'.split())
     rows = [(' '.join(rng.choice(words[l], 3)) + f' and more, number {i}', l) for i, l in enumerate(['weather', 'kitchen']*60)]
     pd.DataFrame(rows, columns=['text', 'label']).to_csv(tmp_path/'mine.csv', index=False)
-    from fastlessons.nlp import find_encoder
+    from fastlessons.text.encoder import find_encoder
     ns = run('04', tmp_path, monkeypatch, blocks=slice(None if find_encoder() else 1))
     assert ns['counting'].score(ns['texts'], ns['labels']) > .9
     assert set(ns['counting'].predict(['rain and storm', 'bread and salt'])) == {'weather', 'kitchen'}

@@ -8,8 +8,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from conftest import ROOT, refuses
-from fastlessons import nlp
-from fastlessons.nlp import (BPE, TextPredictor, Vocab, clean_texts, dataloaders_from_texts, embed, find_encoder,
+from fastlessons.text import encoder as nlp
+from fastlessons.text.encoder import (BPE, TextPredictor, Vocab, clean_texts, dataloaders_from_texts, embed, find_encoder,
                              lm_dataloaders, lm_learner, load_encoder, lstm_classifier, read_reviews, similar,
                              split_texts, text_learner, words, write_text)
 
@@ -333,7 +333,7 @@ def no(*a, **k): raise AssertionError('the network was used')
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = socket.create_connection = no
 import sys, warnings
 warnings.simplefilter('error', ResourceWarning)
-from fastlessons.nlp import *
+from fastlessons.text.encoder import *
 enc = load_encoder()
 assert embed(['a film', 'a dog'], enc).shape == (2, 384)
 x, y = [f'film {i} is {w}' for i in range(8) for w in ('good', 'bad')], [1, 0]*8

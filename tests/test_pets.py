@@ -12,9 +12,10 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.models import resnet18
 
-from fastlessons import backbone as bb, pets
+from fastlessons.vision import backbone as bb
+from fastlessons.vision import transfer as pets
 from fastlessons.core import bundle
-from fastlessons.pets import check_images, tune_head
+from fastlessons.vision.transfer import check_images, tune_head
 
 SIZE = 64
 
@@ -251,13 +252,13 @@ def test_training_the_backbone_leaves_the_random_numbers(monkeypatch, capsys):
 
 def test_layers_do_without_the_samples():
     "Who imports the layers, blocks or texts does not get the drawings and torchvision's networks with them."
-    code = "import fastlessons.cnn, fastlessons.nlp, fastlessons.pets, sys; print('fastlessons.samples' in sys.modules, 'fastlessons.backbone' in sys.modules)"
+    code = "import fastlessons.vision.cnn, fastlessons.text.encoder, fastlessons.vision.transfer, sys; print('fastlessons.samples.pack' in sys.modules, 'fastlessons.vision.backbone' in sys.modules)"
     assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout == 'False False\n'
 
 # --- real photos
 
 def test_cat_against_dog_on_real_photos(shared, monkeypatch, capsys):
-    from fastlessons.backbone import backbone
+    from fastlessons.vision.backbone import backbone
     monkeypatch.setenv('TORCH_HOME', str(shared/'torch'))
     folder = shared/'data'/'oxford-iiit-pet'/'images'
     if not folder.is_dir(): pytest.skip('real photos not here: ../shared/data/oxford-iiit-pet')

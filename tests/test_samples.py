@@ -6,7 +6,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from fastlessons import samples
+from fastlessons.samples import pack as samples
 from fastlessons.data import get_data
 
 @pytest.fixture(scope='module')

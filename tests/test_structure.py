@@ -9,9 +9,11 @@ else: import tomli as tomllib   # comes with nbdev
 
 from conftest import ROOT
 
-NBS = sorted((ROOT/'nbs').glob('*.ipynb'))
-LESSONS = [p for p in NBS if '01' <= p.stem[:2] <= '69']
-MODULES = sorted((ROOT/'fastlessons').glob('*.py'))
+NBS = sorted((ROOT/'nbs').rglob('*.ipynb'))
+LESSONS = sorted((ROOT/'nbs').glob('[0-9][0-9]_*.ipynb'))
+LIB = sorted((ROOT/'nbs/lib').rglob('*.ipynb'))
+MODULES = sorted((ROOT/'fastlessons').rglob('*.py'))
+assert len(LESSONS) >= 8 and len(LIB) >= 22 and len(MODULES) >= 23 and not set(LESSONS) & set(LIB)
 CFG = configparser.ConfigParser(delimiters=['='], default_section=None)
 CFG.read(ROOT/'settings.ini', encoding='utf-8')
 SETTINGS = CFG['DEFAULT']
@@ -227,8 +229,9 @@ def copy_project(dest, *names):
 def test_library_is_in_step_with_the_notebooks(tmp_path):
     new = copy_project(tmp_path, 'nbs', 'pyproject.toml', 'fastlessons/__init__.py')
     subprocess.run([sys.executable, '-c', 'from nbdev.doclinks import nbdev_export; nbdev_export()'], cwd=new, check=True, capture_output=True)
-    assert {f.name for f in (new/'fastlessons').glob('*.py')} == {f.name for f in MODULES}
-    old = [f.name for f in MODULES if f.read_text() != (new/'fastlessons'/f.name).read_text()]
+    names = [f.relative_to(ROOT) for f in MODULES]
+    assert sorted(f.relative_to(new) for f in (new/'fastlessons').rglob('*.py')) == names
+    old = [str(f) for f in names if (ROOT/f).read_text() != (new/f).read_text()]
     assert not old, f'run nbdev-export: {old}'
 
 def public(tree):
@@ -245,7 +248,7 @@ def imported(nodes):
         elif isinstance(n, ast.ImportFrom) and not n.level: found.add(n.module.split('.')[0])
     return found - set(sys.stdlib_module_names) - {'fastlessons'}
 
-TREES = {m.stem: ast.parse(m.read_text()) for m in MODULES}
+TREES = {m.relative_to(ROOT/'fastlessons').with_suffix('').as_posix().replace('/', '.'): ast.parse(m.read_text()) for m in MODULES}
 
 def test_public_names_say_what_they_are():
     bare = [f'{m}.{s.name}' for m, t in TREES.items() for s in t.body
@@ -319,7 +322,7 @@ def test_no_file_names_somebodys_machine():
         assert not m, f'{p}: {text[m.start()-40:m.end()+20]}'
 
 def test_readme_is_in_step_with_the_index():
-    sys.path.insert(0, str(ROOT/'tests'))
+    sys.path.insert(0, str(ROOT/'tools'))
     import maintain
     assert (ROOT/'README.md').read_text(encoding='utf-8') == maintain.readme(), 'run make readme'
 

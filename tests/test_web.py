@@ -6,9 +6,9 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"   # onnxruntime calls home otherwise
 import numpy as np, psutil, pytest, requests
 from PIL import Image
 
-from fastlessons import web
+from fastlessons.deploy import web
 from fastlessons.data import get_data
-from fastlessons.deploy import Classifier, export_classifier
+from fastlessons.deploy.export import Classifier, export_classifier
 
 # ---------- a model, an app
 
@@ -339,7 +339,7 @@ def test_nothing_is_left_when_it_stops(app):
 def test_serve_runs_until_ctrl_c_and_leaves_nothing(model, tmp_path):
     port, tmp = free_port(), tmp_path/'tmp'
     tmp.mkdir()
-    code = f'from fastlessons.web import serve; import sys; sys.exit(serve({str(model)!r}, {port}))'
+    code = f'from fastlessons.deploy.web import serve; import sys; sys.exit(serve({str(model)!r}, {port}))'
     p = subprocess.Popen([sys.executable, '-c', code], env=dict(os.environ, TMPDIR=str(tmp)), start_new_session=True, stderr=subprocess.PIPE, text=True)
     for _ in range(900):
         try: requests.get(f'http://127.0.0.1:{port}/config', timeout=5); break

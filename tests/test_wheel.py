@@ -56,8 +56,10 @@ def test_wheel_holds_what_it_should(wheel):
     assert wheel.name == f"fastlessons-{SETTINGS['version']}-py3-none-any.whl"
     assert wheel.stat().st_size < 12e6
     with zipfile.ZipFile(wheel) as z: names = {n for n in z.namelist() if '.dist-info/' not in n}
-    want = {f'fastlessons/{p.name}' for p in (ROOT/'fastlessons').glob('*.py')}
-    want |= {f'fastlessons/_lessons/{p.relative_to(ROOT/"nbs").as_posix()}' for p in [*(ROOT/'nbs').glob('*.ipynb'), *(ROOT/'nbs/images').glob('*'), *(ROOT/'nbs/web').glob('*')]}
+    want = {p.relative_to(ROOT).as_posix() for p in (ROOT/'fastlessons').rglob('*.py')}
+    assert len(want) >= 23
+    want |= {f'fastlessons/_lessons/{p.relative_to(ROOT/"nbs").as_posix()}' for p in [*(ROOT/'nbs').glob('*.ipynb'), *(ROOT/'nbs/images').glob('*')]}
+    want |= {f'fastlessons/_web/{p.name}' for p in (ROOT/'web').glob('*') if p.is_file()}
     want |= {f'fastlessons/_samples/{p.name}' for p in (ROOT/'data').glob('*') if p.is_file()}
     assert names == want, f'missing: {want-names}, too many: {names-want}'
     assert any(n.startswith('fastlessons/_lessons/01_') for n in names)
@@ -81,7 +83,7 @@ def test_sdist_holds_what_it_takes_to_build(built):
     sdist, = built.glob('*.tar.gz')
     with tarfile.open(sdist) as t: names = {n.split('/', 1)[1] for n in t.getnames() if '/' in n}
     want = {'settings.ini', 'setup.py', 'pyproject.toml', 'LICENSE', 'README.md', 'MANIFEST.in'}
-    for folder in ('nbs', 'nbs/images', 'nbs/web', 'data', 'fastlessons'): want |= {p.relative_to(ROOT).as_posix() for p in (ROOT/folder).glob('*.*') if p.is_file()}
+    for folder in ('nbs', 'web', 'data', 'fastlessons'): want |= {p.relative_to(ROOT).as_posix() for p in (ROOT/folder).rglob('*.*') if p.is_file() and 'checkpoint' not in str(p) and '__pycache__' not in str(p)}
     assert want <= names, want - names
     assert not {n for n in names if 'checkpoint' in n or n.endswith(('.pyc', '.pth', '.DS_Store', 'notes.txt'))}
 
