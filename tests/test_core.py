@@ -111,6 +111,7 @@ def documented(module):
     "Run in a process of its own, since pydoc shows what is there: names without a docstring, parameters without a word."
     code = f"""
 import importlib, inspect
+if '{module}' == 'deploy.classifier': import fastlessons.deploy.export   # it documents that file, which stands alone
 m = importlib.import_module('fastlessons.{module}')
 for name in getattr(m, '__all__', []):
     o = getattr(m, name)
