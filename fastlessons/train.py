@@ -183,7 +183,7 @@ class _Live:
     def _draw(self, log, done):
         self.ax.clear()
         said = f", metric {log['metric'][-1]:.4f}" if 'metric' in log else ''
-        plot_losses(log, f'epoch {done} of {self.epochs}{said}', self.ax)
+        plot_losses(log, f'epoch {done} of {self.epochs}{said}', ax=self.ax)
         self.ax.set_xlim(1, max(2, self.epochs))
         self.plot.update(self.fig)
         self.next = time.monotonic() + .5
