@@ -378,7 +378,7 @@ class _Plot:
         if not last and time.monotonic() < self.next: return
         self.ax.clear()
         title = ', '.join([f'epoch {run.epoch} of {run.epochs}', *_said(run, skip=2)])
-        plot_losses(run.log, title, self.ax)
+        plot_losses(run.log, title, ax=self.ax)
         self.ax.set_xlim(1, max(2, run.epochs))
         self.plot.update(self.fig)
         self.next = time.monotonic() + .5
