@@ -45,10 +45,12 @@ def _copy(names, new, title):
 # %% ../../nbs/lib/deploy/web.ipynb #ffe7f04e
 def _draw(folder, labels, n=4):
     "Draw `n` pets, of the model's own breeds if it knows any, into `folder`."
-    from fastlessons.samples import pack as samples
-    known = [b for b in labels if b in samples.BREEDS]
+    from fastlessons.samples.breeds import BREEDS
+    from fastlessons.samples.canvas import rng_of
+    from fastlessons.samples.pictures import draw_pet
+    known = [b for b in labels if b in BREEDS]
     for b in [*known, 'Bengal', 'beagle', 'Siamese', 'pug'][:n]:
-        im, _ = samples.draw_pet(b, samples.rng_of('example', b), 256)
+        im, _ = draw_pet(b, rng_of('example', b), 256)
         im.save(folder/f'{b}.jpg', quality=90)
 
 def _examples(pictures, folder, labels):

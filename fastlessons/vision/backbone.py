@@ -17,12 +17,12 @@ from torch import nn
 from torch.nn import functional as F
 import torchvision.models as tvm
 
-from ..samples import pack as samples
+from ..samples.pictures import KINDS, draw_thing
 from ..core import bundle, check_name, document, progress, atomic_write, check_int
 from ..layers import ResBlock, conv_block, fast_bf16
 
 # %% ../../nbs/lib/vision/backbone.ipynb #e1dc4fd3
-_kinds = len(samples.KINDS)
+_kinds = len(KINDS)
 
 def resnet_mini(
     weights='DEFAULT',   # 'DEFAULT': the bundled weights; None: random ones
@@ -68,7 +68,7 @@ def _draw_some(job):
     "Draw `n` pictures of each kind, seeded by `seed`: two arrays, uint8 pictures (n*kinds, size, size, 3) and labels."
     seed, n, size = job
     rng = np.random.default_rng(seed)
-    pics = [np.asarray(samples.draw_thing(k, rng, size=size)) for _ in range(n) for k in samples.KINDS]
+    pics = [np.asarray(draw_thing(k, rng, size=size)) for _ in range(n) for k in KINDS]
     return np.stack(pics), np.tile(np.arange(_kinds), n)
 
 def drawn_things(
@@ -155,7 +155,7 @@ def save_backbone(
     path = Path(folder or bundle())/'backbone.safetensors'
     weights = {k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in net.state_dict().items()}
     with atomic_write(path) as new:   # safetensors' own save_file would leave a file that only its owner can read
-        new.write_bytes(save(weights, dict(error_rate=f'{error:.4f}', kinds=' '.join(samples.KINDS))))
+        new.write_bytes(save(weights, dict(error_rate=f'{error:.4f}', kinds=' '.join(KINDS))))
     return path
 
 # %% ../../nbs/lib/vision/backbone.ipynb #5be3bb3a
