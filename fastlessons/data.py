@@ -149,7 +149,7 @@ _THINGS = 'boat', 'car', 'flower', 'frog', 'rocket', 'tree'
 def _draw_things(folder):
     "Draw 100 pictures of each thing to learn from and 25 to test on, 32 pixels a side; write them to `folder`."
     import numpy as np
-    from fastlessons.samples.pack import draw_thing
+    from fastlessons.samples.pictures import draw_thing
     def draw(n, seed):
         rng, y = np.random.default_rng(seed), np.arange(n*len(_THINGS)) % len(_THINGS)
         return np.stack([np.asarray(draw_thing(_THINGS[i], rng, size=32)) for i in y]), y.astype(np.uint8)

@@ -38,7 +38,7 @@ def test_training_the_backbone_leaves_the_random_numbers(monkeypatch, capsys):
 
 def test_layers_do_without_the_samples():
     "Who imports the layers, blocks or texts does not get the drawings and torchvision's networks with them."
-    code = "import fastlessons.vision.cnn, fastlessons.text.encoder, fastlessons.vision.transfer, sys; print('fastlessons.samples.pack' in sys.modules, 'fastlessons.vision.backbone' in sys.modules)"
+    code = "import fastlessons.vision.cnn, fastlessons.text.encoder, fastlessons.vision.transfer, sys; print('fastlessons.samples.pictures' in sys.modules, 'fastlessons.vision.backbone' in sys.modules)"
     assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout == 'False False\n'
 
 # --- which one, and what fastai is told

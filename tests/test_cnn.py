@@ -378,14 +378,14 @@ def test_cam_refuses(f, kind, words): fails(kind, f, *words)
 # Colour pictures
 
 def test_cifar_sample_is_drawn_once(home, monkeypatch, capsys):
-    from fastlessons.samples import pack as samples
+    from fastlessons.samples import pictures
     path = get_data('cifar10', 'sample')
     assert 'the sample: drawn boats' in capsys.readouterr().out
     x, y, xv, yv, classes = read_cifar(path)
     assert x.shape == (600, 32, 32, 3) and xv.shape == (150, 32, 32, 3) and x.dtype == np.uint8
     assert np.bincount(y).tolist() == [100]*6 and np.bincount(yv).tolist() == [25]*6 and classes[0] == 'boat'
     assert not (x[:150] == xv).all((1, 2, 3)).any()
-    monkeypatch.setattr(samples, 'draw_thing', None)   # the second time nothing is drawn
+    monkeypatch.setattr(pictures, 'draw_thing', None)   # the second time nothing is drawn
     assert get_data('cifar10', 'sample') == path
 
 def test_cifar_damaged(tmp_path):

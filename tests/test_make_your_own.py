@@ -41,7 +41,7 @@ def run(number, tmp_path, monkeypatch, *changes, values=(), blocks=slice(None)):
 @pytest.fixture
 def things(tmp_path):
     "A folder with 20 drawn pictures of each of two things, one subfolder for each."
-    from fastlessons.samples.pack import draw_thing
+    from fastlessons.samples.pictures import draw_thing
     rng = np.random.default_rng(0)
     for kind in ('car', 'umbrella'):
         (tmp_path/'things'/kind).mkdir(parents=True)

@@ -6,7 +6,7 @@ import numpy as np, pandas as pd, pytest
 from fastlessons.data import get_data
 from fastlessons.text.encoder import read_reviews, split_texts, words
 from fastlessons.samples.reviews import ABOUT, SHARES, PAIRS, TWINS, clause, make_reviews, sentence
-from fastlessons.samples.pack import rng_of
+from fastlessons.samples.canvas import rng_of
 
 @pytest.fixture(scope='module')
 def sample(own_home):

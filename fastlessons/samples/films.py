@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core import document
-from .pack import SEED, rng_of
+from .canvas import SEED, rng_of
 
 # %% ../../nbs/lib/samples/films.ipynb #b03e4d33
 TASTES = 'loud', 'strange', 'warm'

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..core import document
 from .films import PEOPLE, PLACES, GENRES, film_title
-from .pack import SEED, rng_of
+from .canvas import SEED, rng_of
 
 # %% ../../nbs/lib/samples/reviews.ipynb #e511a86c
 ABOUT = {  # part of a film -> its names, praise, blame, what it does well, what it does badly

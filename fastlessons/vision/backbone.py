@@ -21,10 +21,10 @@ import torchvision.models as tvm
 from ..core import (
     atomic_write, bundle, check_int, check_name, check_number, document, progress)
 from ..layers import ResBlock, conv_block, fast_bf16
-from ..samples import pack as samples
+from ..samples.pictures import KINDS, draw_thing
 
 # %% ../../nbs/lib/vision/backbone.ipynb #e1dc4fd3
-_N_KINDS = len(samples.KINDS)
+_N_KINDS = len(KINDS)
 
 def resnet_mini(
     weights:str|None='DEFAULT', # 'DEFAULT': the bundled weights; None: random ones
@@ -105,8 +105,8 @@ def _draw_some(job):
     "Draw `n` pictures of each kind: uint8 (n*kinds,size,size,3), and their labels."
     seed, n, size = job
     rng = np.random.default_rng(seed)
-    kinds = list(samples.KINDS)*n
-    pics = [np.asarray(samples.draw_thing(k, rng, size=size)) for k in kinds]
+    kinds = list(KINDS)*n
+    pics = [np.asarray(draw_thing(k, rng, size=size)) for k in kinds]
     return np.stack(pics), np.tile(np.arange(_N_KINDS), n)
 
 def drawn_things(
@@ -210,7 +210,7 @@ def save_backbone(
     "Write the weights as safetensors, in half precision."
     path = Path(folder or bundle())/'backbone.safetensors'
     weights = {k: _half(v).contiguous() for k, v in net.state_dict().items()}
-    about = dict(error_rate=f'{error:.4f}', kinds=' '.join(samples.KINDS))
+    about = dict(error_rate=f'{error:.4f}', kinds=' '.join(KINDS))
     with atomic_write(path) as new: new.write_bytes(save(weights, about))
     return path
 
