@@ -300,7 +300,8 @@ def _first_model():
           'This is done once.', flush=True)
     # before fastai: it keeps a warning of fastai's away
     from fastlessons.vision.backbone import backbone
-    from fastlessons.deploy.export import export_classifier, upright
+    from fastlessons.deploy.classifier import upright
+    from fastlessons.deploy.export import export_classifier
     from fastlessons.vision.transfer import tune_head
     from fastai.vision.all import (ImageDataLoaders, Resize, error_rate,
                                    get_image_files, vision_learner)
@@ -319,8 +320,8 @@ def _model(folder, *also):
     to_train = [] if folder else ['onnx', 'onnxscript']
     _need('onnxruntime', *also, *to_train)
     folder = folder or _first_model()
-    from fastlessons.deploy.export import Classifier
-    labels = ', '.join(Classifier.load(folder).labels)
+    from fastlessons.deploy.classifier import PictureClassifier
+    labels = ', '.join(PictureClassifier.load(folder).classes_)
     print(f'The model is {core.tilde(folder)}. It knows: {labels}.', flush=True)
     return folder
 

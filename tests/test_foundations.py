@@ -25,7 +25,7 @@ def net(n_out=2):
     torch.manual_seed(1)
     return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, n_out))
 
-quiet = partial(fit, show=False)
+def quiet(model, train_dl, valid_dl=None, epochs=1, lr=.1, **kw): return fit(model, (train_dl, valid_dl), epochs, lr, **{'show': False, **kw})
 
 @pytest.mark.parametrize('ours,theirs,kw', [(SGD, torch.optim.SGD, {}), (Momentum, partial(torch.optim.SGD, momentum=.9), {}),
                                             (Adam, torch.optim.Adam, {}), (Adam, torch.optim.Adam, dict(betas=(.5, .9), eps=1e-3))])
@@ -46,7 +46,7 @@ def test_a_network_trains_as_with_torch_optim(ours, theirs, kw):
 
 def test_fit_takes_optimisers_of_torch_and_any_loss():
     x, y = data(kind='numbers')
-    log = quiet(net(1), [(x, y)], [(x, y)], epochs=50, lr=.01, loss_func=F.l1_loss, opt_func=torch.optim.AdamW, metric=None, weight_decay=.1)
+    log = quiet(net(1), [(x, y)], [(x, y)], epochs=50, lr=.01, loss_func=F.l1_loss, opt_func=torch.optim.AdamW, weight_decay=.1)
     assert set(log) == {'train', 'valid'} and log['train'][-1] < log['train'][0]/2
 
 def test_parameters_without_a_gradient_stay():
@@ -127,7 +127,7 @@ PROGRAM = '''import torch
 from torch import nn
 from fastlessons.train import Batches, fit
 x = torch.randn(40, 4)
-fit(nn.Linear(4, 2), Batches(x, (x[:, 0] > 0).long()), epochs=3)'''
+fit(nn.Linear(4, 2), (Batches(x, (x[:, 0] > 0).long(), 10), None), epochs=3, lr=.1)'''
 
 def test_nothing_is_written_into_a_pipe():
     r = subprocess.run([sys.executable, '-c', PROGRAM], capture_output=True, text=True)
