@@ -80,14 +80,13 @@ def installed_mb(names):
 def make_models(folder, arch):
     "Save one network both ways, with random weights as only time counts, and the names of some validation pictures."
     from fastai.vision.all import ImageDataLoaders, Normalize, Resize, get_image_files, imagenet_stats, vision_learner
-    import torchvision.models
-    from fastlessons.vision.backbone import resnet_mini
+    from fastlessons.vision.backbone import backbone
     from fastlessons.data import get_data
     from fastlessons.deploy.export import export_classifier
     path = get_data('pets', 'sample')
     dls = ImageDataLoaders.from_name_re(path, get_image_files(path/'images'), r'(.+)_\d+.jpg$', bs=16, num_workers=0,
                                         item_tfms=Resize(160), batch_tfms=Normalize.from_stats(*imagenet_stats))
-    learn = vision_learner(dls, resnet_mini if arch == 'resnet_mini' else getattr(torchvision.models, arch), pretrained=False)
+    learn = vision_learner(dls, backbone(arch), pretrained=False)
     learn.export(folder/'model.pkl')
     export_classifier(learn, folder/'model')
     (folder/'files.json').write_text(json.dumps([str(f) for f in dls.valid_ds.items[:PICTURES]]))

@@ -12,7 +12,7 @@ from fastai.vision.all import (AdaptiveConcatPool2d, BCEWithLogitsLossFlat, Cate
     RatioResize, RegressionBlock, Resize, ResizeMethod, TensorImage, Transform, aug_transforms, error_rate, get_image_files, imagenet_stats, load_learner,
     resnet18, vision_learner)
 from fastlessons.deploy import classifier as runtime, export as deploy
-from fastlessons.vision.backbone import resnet_mini
+from fastlessons.vision.backbone import backbone
 from fastlessons.data import get_data
 from fastlessons.deploy.classifier import PictureClassifier, upright
 from fastlessons.deploy.export import export_classifier
@@ -84,7 +84,7 @@ def cats(photos, tmp_path_factory):
     "The learner of lesson 01, with a lambda for labels, and its folder."
     weights = (ROOT/'data/backbone.safetensors').exists()
     dls = make_dls(photos, [upright, Resize(96)], label=lambda name: name[0].isupper())
-    learn = vision_learner(dls, resnet_mini, metrics=error_rate, pretrained=weights)
+    learn = vision_learner(dls, backbone('resnet_mini'), metrics=error_rate, pretrained=weights)
     with learn.no_bar(), learn.no_logging(): learn.fit(1, 3e-3)
     settle(learn)
     return learn, export_classifier(learn, tmp_path_factory.mktemp('models')/'cats')
@@ -101,7 +101,7 @@ def test_two_classes_and_a_lambda(cats):
 def test_the_weights_go_on_training(cats):
     from safetensors.torch import load_file
     learn, folder = cats
-    fresh = vision_learner(learn.dls, resnet_mini, pretrained=False)
+    fresh = vision_learner(learn.dls, backbone('resnet_mini'), pretrained=False)
     fresh.model.load_state_dict(load_file(folder/'model.safetensors'))
     fresh.model.eval()
     assert abs(fastai_probs(fresh) - fastai_probs(learn)).max() < 1e-3
