@@ -2,13 +2,21 @@
 PYTHON ?= python3
 CONSTRAINTS ?= constraints.txt
 N ?= 01
+# Which PyTorch: auto (CPU where no NVIDIA GPU is found), cpu, cu130, ...; TORCH= (empty) takes the plain one.
+TORCH ?= auto
 BIN := .venv/bin
-.PHONY: lesson test lab bench backbone samples save readme constraints clean
+UV = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
+# PyTorch's threads wait by spinning, which is slow beside other programs; this lets them sleep.
+export OMP_WAIT_POLICY ?= PASSIVE
+.PHONY: lesson check test lab bench backbone samples save readme constraints clean
 
 lesson: .venv/ready
 	@$(BIN)/fastlessons run $(N)
 
-test: .venv/ready   # in two processes, a core for each
+check: .venv/ready   # what can be told in two minutes: the code's form, notebooks, export, the library's quick tests
+	@$(BIN)/python -m pytest tests -rs -n 2 -m "not slow"
+
+test: .venv/ready   # everything, in two processes, a core for each
 	@$(BIN)/python -m pytest tests -rs -n 2
 
 lab: .venv/ready
@@ -17,13 +25,17 @@ lab: .venv/ready
 bench: .venv/ready
 	@$(BIN)/python benchmarks/run.py $(if $(DATA),--data $(DATA))
 
-# The environment. CONSTRAINTS= (empty) takes the newest versions.
+# The environment. CONSTRAINTS= (empty) takes the newest versions. PyTorch's CPU wheels are on PyTorch's own index,
+# which not every network reaches: it is asked first, and without an answer the plain wheels are taken.
 .venv/ready: settings.ini setup.py pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "fastlessons needs Python 3.10 or newer, this is " + sys.version.split()[0] + ". Try: make lesson PYTHON=python3.12")'
 	@$(PYTHON) -m venv .venv || (rm -rf .venv; echo "Could not make .venv. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1)
 	@echo "Installing into .venv (once; PyTorch is large, so this can take some minutes) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[dev]'
+	@backend=; if [ -n "$(TORCH)" ]; then \
+	  if UV_HTTP_TIMEOUT=15 UV_HTTP_RETRIES=1 $(UV) --dry-run --no-deps --torch-backend=$(TORCH) torch 2>.venv/torch.log; then backend=--torch-backend=$(TORCH); \
+	  else echo "PyTorch's own index cannot be reached: taking the plain wheels, which are larger (.venv/torch.log says why)."; fi; fi; \
+	$(UV) $$backend -e '.[dev]'
 	@touch $@
 
 # For those who work on the lessons: see CONTRIBUTING.md.

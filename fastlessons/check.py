@@ -6,38 +6,59 @@
 __all__ = ['CASES', 'cases', 'run_cases', 'exercise', 'record', 'machine', 'results']
 
 # %% ../nbs/lib/check.ipynb #130be3ef
-import json, os, platform, time
+import ast, inspect, json, os, pkgutil, platform, sys, time
 from functools import wraps
-from hashlib import sha256
+from importlib import import_module
 from importlib.metadata import version
+from textwrap import dedent
 from types import FunctionType
+from typing import Any, Callable
 
 from . import core, data
 
 # %% ../nbs/lib/check.ipynb #c6b53f22
-CASES = {}  # number of the exercise -> function that takes the answer and yields (what is expected, does it hold)
+CASES = {}  # number of an exercise -> takes the answer, yields (expected, does it hold)
 
 def cases(
-    number,  # lesson and number, e.g. '01.2'
-):
+    number:str, # lesson and number, e.g. '01.2'
+)->Callable: # a decorator, which returns the generator as it is
     "Register the decorated generator as the cases of exercise `number`."
     def register(f):
         CASES[number] = f
         return f
     return register
 
+def _lessons():
+    "Return the numbers of the lessons that have exercises, e.g. ['01', '02']."
+    from fastlessons import exercises
+    return [m.name.removeprefix('l') for m in pkgutil.iter_modules(exercises.__path__)]
+
+def _find(number):
+    "Return the cases of exercise `number`, loaded if need be."
+    lessons = _lessons()
+    for lesson in [str(number)[:2], *lessons]:   # all of them only for a mistyped one
+        if number in list(CASES): break
+        # The only place where a module's name is computed: from a checked number, so
+        # that an exercise loads the cases of its own lesson and of no other.
+        if lesson in lessons: import_module(f'fastlessons.exercises.l{lesson}')
+    return CASES[core.check_name(number, sorted(CASES), 'exercise')]
+
 # %% ../nbs/lib/check.ipynb #c87b1fdf
-def _dots(): ...
-def _only_doc(): "What it should do."
+def _says_nothing(s):
+    "Is a statement `pass`, dots or a docstring?"
+    constant = isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)
+    return constant or isinstance(s, ast.Pass)
 
 def _not_begun(f):
-    "Is `f` a function with nothing in it but dots, `pass` or a docstring? Python compiles all of these alike."
-    code = getattr(f, '__code__', None)
-    return (code is not None and code.co_consts[-1:] == (None,)
-            and code.co_code in (_dots.__code__.co_code, _only_doc.__code__.co_code))
+    "Is `f` a function with nothing in it but dots, `pass` or a docstring?"
+    if not isinstance(f, FunctionType): return False
+    try: made = ast.parse(dedent(inspect.getsource(f))).body[0]
+    except (OSError, SyntaxError): return False   # without its source it has to run
+    if not isinstance(made, ast.FunctionDef): return False   # a lambda is an answer
+    return all(map(_says_nothing, made.body))
 
 def _noting(f, last):
-    "Wrap a function of the learner's so that `last` holds the arguments of its last call, for the hint."
+    "Wrap a learner's function so that `last` holds the arguments of its last call."
     if not isinstance(f, FunctionType): return f
     @wraps(f)
     def noted(*args, **kw):
@@ -50,392 +71,91 @@ def _called(last):
     text = ', '.join(map(repr, last))
     return f'. It was called with ({text})' if last and len(text) < 120 else ''
 
+# %% ../nbs/lib/check.ipynb #034a933a
 def run_cases(
-    number,  # exercise, e.g. '01.2'
-    answer,  # what the learner made: a function, a number, a model, ...
-):           # Returns (done, message); done is True, False, or None for "not yet"
+    number:str, # exercise, e.g. '01.2'
+    answer:Any, # what the learner made: a function, a number, a model, ...
+)->tuple[bool|None, str]: # (done, message); None is "not yet"; raises ValueError
     "Run the cases of exercise `number` on `answer`."
+    these = _find(number)
     if answer is None or answer is ... or _not_begun(answer):
         return None, 'Not yet: put your answer in place of the dots.'
-    passed, hint, last = 0, '. Did you forget to return it?', []
+    passed = 0
+    last = []
     try:
-        for expected, holds in CASES[number](_noting(answer, last)):
-            if not holds: return False, f'Not quite. Expected: {expected}' + hint*expected.endswith('yours gave None')
+        for expected, holds in these(_noting(answer, last)):
+            if not holds:
+                return False, f'Not quite. Expected: {expected}{_hint(expected)}'
             passed += 1
-    except NotImplementedError: return None, 'Not yet: your function has no body so far.'
+    except NotImplementedError:
+        return None, 'Not yet: your function has no body so far.'
     except Exception as e:
-        return False, f'Not quite. Case {passed+1} stopped with {type(e).__name__}: {e}' + _called(last)
+        why = f'{type(e).__name__}: {e}{_called(last)}'
+        return False, f'Not quite. Case {passed+1} stopped with {why}'
     return True, f'Right! All {passed} cases hold.'
 
+def _hint(expected):
+    "Return what else to say to a learner whose function gave None."
+    if expected.endswith('yours gave None'): return '. Did you forget to return it?'
+    return ''
+
+_MARK = {True: '✓', False: '✗', None: '…'}
+
 def exercise(
-    number,      # exercise, e.g. '01.2'; the lesson's number, a dot, the exercise's
-    answer=...,  # your answer: a function, a number, a list, ...
-):               # Returns nothing. Raises ValueError for a number that there is not
-    "Check `answer` against the cases of exercise `number`; print a tick, a hint or 'not yet'. No answer stops it."
-    core.check_name(number, sorted(CASES), 'exercise')
+    number:str, # exercise, e.g. '01.2': the lesson's number, a dot, the exercise's
+    answer:Any=..., # your answer: a function, a number, a list, ...
+)->None: # raises ValueError for a number that there is not
+    "Check `answer`; print a tick, a hint or 'not yet'. No answer stops it."
     done, message = run_cases(number, answer)
-    print({True: '✓', False: '✗', None: '…'}[done], number, message)
-
-# %% ../nbs/lib/check.ipynb #a7679a6e
-@cases('01.1')
-def _(breed):
-    for name, expected in (('beagle_32.jpg', 'beagle'), ('Maine_Coon_7.jpg', 'Maine_Coon'),
-                           ('american_pit_bull_terrier_101.jpg', 'american_pit_bull_terrier'), ('pug_12.jpg', 'pug')):
-        yield f"breed('{name}') is '{expected}'; yours gave {breed(name)!r}", breed(name) == expected
-
-# %% ../nbs/lib/check.ipynb #feb45b46
-@cases('01.2')
-def _(error_rate):
-    got = error_rate([1, 0], [1, 0])
-    yield f'a float such as 0.25; yours gave {got!r}, of type {type(got).__name__}', isinstance(got, float)
-    for preds, targs, expected in (([1, 0, 1, 1], [1, 0, 1, 1], 0.), ([1, 0, 1, 1], [0, 0, 1, 1], .25),
-                                   ([0, 0], [1, 1], 1.), ([0, 3, 1], [2, 0, 1], 2/3)):
-        got = error_rate(preds, targs)
-        yield f'my_error_rate({preds}, {targs}) is {expected:.4g}; yours gave {got}', abs(got-expected) < 1e-9
-
-# %% ../nbs/lib/check.ipynb #2b34dd90
-@cases('01.3')
-def _(most_confused):
-    got = most_confused([[5, 0, 1], [2, 7, 0], [0, 4, 3]], ['cat', 'dog', 'fox'])
-    yield f"a tuple (actual, predicted, how often); yours gave {got!r}", isinstance(got, tuple) and len(got) == 3
-    yield f"the diagonal holds what went right, so it does not count; yours gave {got!r}", got[0] != got[1]
-    yield (f"rows are the actual class: in [[5, 0, 1], [2, 7, 0], [0, 4, 3]] a fox was called a dog 4 times, "
-           f"so ('fox', 'dog', 4); yours gave {got!r}"), got == ('fox', 'dog', 4)
-    got = most_confused([[9, 1], [0, 9]], ['a', 'b'])
-    yield f"('a', 'b', 1) for [[9, 1], [0, 9]]; yours gave {got!r}", got == ('a', 'b', 1)
-
-# %% ../nbs/lib/check.ipynb #204cc1d7
-@cases('02.1')
-def _(say):
-    for answer, expected in (({'cat': .95, 'dog': .05}, 'cat'), ({'cat': .1, 'dog': .9}, 'dog'),
-                             ({'ant': .05, 'cow': .9, 'eel': .05}, 'cow'), ({'cat': .6, 'dog': .4}, 'not sure'),
-                             ({'cat': .2, 'dog': .8}, 'dog')):
-        yield f"say({answer}) is {expected!r}; yours gave {say(answer)!r}", say(answer) == expected
-
-# %% ../nbs/lib/check.ipynb #d92eabd2
-@cases('02.2')
-def _(middle):
-    yield 'a tuple of four whole numbers', [type(n) for n in middle(100, 60)] == [int]*4
-    for size, expected in (((100, 60), (20, 0, 80, 60)), ((60, 100), (0, 20, 60, 80)), ((50, 50), (0, 0, 50, 50)),
-                           ((101, 60), (20, 0, 80, 60)), ((100, 61), (19, 0, 80, 61))):
-        yield f'middle{size} is {expected}; yours gave {middle(*size)!r}', tuple(middle(*size)) == expected
-
-# %% ../nbs/lib/check.ipynb #f9a477bd
-@cases('02.3')
-def _(damaged):
-    good = {name: text.encode() for name, text in (('b.onnx', 'numbers'), ('a.txt', 'words'), ('c.bin', 'more'))}
-    sums = {name: sha256(content).hexdigest() for name, content in good.items()}
-    empty = dict(sums, **{'d.txt': sha256(b'').hexdigest()})
-    yield 'a file that should be empty and is missing is damaged, too', damaged(empty, good) == ['d.txt']
-    for what, files, expected in (
-            ('all is as it was', good, []),
-            ('b.onnx was changed', {**good, 'b.onnx': b'other numbers'}, ['b.onnx']),
-            ('a.txt is missing', {k: v for k, v in good.items() if k != 'a.txt'}, ['a.txt']),
-            ('there is one more file, of which sums does not speak', {**good, 'notes': b''}, []),
-            ('nothing is left, so all names, sorted', {}, ['a.txt', 'b.onnx', 'c.bin'])):
-        yield f'{expected} when {what}; yours gave {damaged(sums, files)!r}', damaged(sums, files) == expected
-
-# %% ../nbs/lib/check.ipynb #5816a0d7
-@cases('03.1')
-def _(slope):
-    for text, f, x, expected in (('x**2', lambda x: x**2, 3., 6.), ('x**2', lambda x: x**2, -1., -2.),
-                                 ('5*x + 2', lambda x: 5*x+2, 7., 5.), ('1/x', lambda x: 1/x, 2., -.25),
-                                 ('x**2 + 3*x', lambda x: x**2 + 3*x, 0., 3.)):
-        got = slope(f, x)
-        yield f'one number, for f(x) = {text}; yours gave {got!r}', isinstance(got+0., float)
-        yield f'the slope of f(x) = {text} at {x:g} is about {expected:g}; yours gave {got}', abs(got-expected) < .02
-
-# %% ../nbs/lib/check.ipynb #db1521ea
-@cases('03.2')
-def _(descend):
-    f, g = lambda x: (x-2)**2, lambda x: -x
-    yield f'no steps: x stays as it is; yours gave {descend(f, 5., .1, 0)!r}', descend(f, 5., .1, 0) == 5
-    got = descend(f, 5., .1, 1)
-    yield f'one step for (x-2)**2 from 5: the slope is 6, so 5 - 0.1*6 = 4.4; yours gave {got}', abs(got-4.4) < .01
-    got = descend(f, 5., .1, 2)
-    yield f'the second step starts at 4.4, where the slope is 4.8: so about 3.92; yours gave {got}', abs(got-3.92) < .01
-    got = descend(f, -3., .1, 100)
-    yield f'after 100 steps it is at the bottom, 2, from the left side too; yours gave {got}', abs(got-2) < .01
-    got = descend(g, 0., .5, 3)
-    yield f'where f falls, x grows: for -x three steps of 0.5 lead from 0 to 1.5; yours gave {got}', abs(got-1.5) < .01
-
-# %% ../nbs/lib/check.ipynb #ccf67fe4
-@cases('03.3')
-def _(cross_entropy):
-    large = 'e to the power of 1000 is too large: take the largest activation away from all first'
-    small = 'this probability is 0 for a computer, and 0 has no logarithm: log(p/s) = log(p) - log(s), log(exp(v)) = v'
-    for acts, targ, expected, why in (
-            ([0., 0.], 0, .6931, 'two equal activations: probability 1/2, and -log(1/2) is 0.6931'),
-            ([1., 2., 3.], 2, .4076, 'the probability of the last is 0.6652'),
-            ([1., 2., 3.], 0, 2.4076, 'the probability of the first is 0.0900'),
-            ([1000., 0.], 0, 0., large),
-            ([1000., 0.], 1, 1000., small),
-            ([0., 1000.], 0, 1000., 'subtract the largest, wherever it stands'),
-            ([-1000., -1000.], 0, .6931, 'the largest may be far below 0')):
-        try: got = float(cross_entropy(acts, targ))
-        except (OverflowError, ValueError, ZeroDivisionError) as e: got = f'{type(e).__name__} ({e})'
-        right = isinstance(got, float) and abs(got-expected) < 1e-3
-        yield f'cross_entropy({acts}, {targ}) is {expected}; yours gave {got}. A hint: {why}.', right
-
-# %% ../nbs/lib/check.ipynb #82b3e0f8
-@cases('05.1')
-def _(dummies):
-    for categories, values, expected, why in (
-            (['C', 'S'], ['S'], [[0, 1]], 'a 1 at the place of S, which comes second'),
-            (['S', 'C'], ['S', 'C', 'S'], [[1, 0], [0, 1], [1, 0]], 'the order is that of `categories`'),
-            (['1', '2', '3'], ['3', '3'], [[0, 0, 1], [0, 0, 1]], 'a category without values keeps its place'),
-            (['C', 'S'], ['S', 'X'], [[0, 1], [0, 0]], 'X is unknown, so zeros only'),
-            (['C', 'S'], [], [], 'no values, no lists')):
-        got = [list(row) for row in dummies(categories, values)]
-        yield f'dummies({categories}, {values}) is {expected}: {why}; yours gave {got}', got == expected
-
-# %% ../nbs/lib/check.ipynb #5480691d
-@cases('05.2')
-def _(interval):
-    got = interval(80, 100)
-    two = hasattr(got, '__len__') and len(got) == 2
-    yield f'two numbers, the lower and the upper end; yours gave {got!r}', two
-    for (right, n), (low, high), why in (
-            ((80, 100), (.7216, .8784), '1.96 times the root of .8*.2/100 is .0784'),
-            ((320, 400), (.7608, .8392), 'with four times as many, half as wide'),
-            ((50, 100), (.402, .598), 'widest at one half'), ((19, 20), (.8545, 1), 'no share is above 1'),
-            ((1, 20), (0, .1455), 'no share is below 0')):
-        got = tuple(round(float(v), 4) for v in interval(right, n))
-        yield (f'{low} to {high} for {right} of {n}: {why}; yours gave {got[0]} to {got[1]}',
-               max(abs(got[0]-low), abs(got[1]-high)) < 2e-4)
-
-# %% ../nbs/lib/check.ipynb #926e247e
-@cases('05.3')
-def _(prepare):
-    for train, rows, expected, why in (
-            ([0, 2, 4], [2, 4], [0, 1.2247], 'the mean is 2, the standard deviation the root of 8/3'),
-            ([0, 2, 4], [100], [60.0125], 'the mean and the standard deviation are those of `train`'),
-            ([0, 2, 4], [None], [0], 'the median of `train` fills a gap of `rows`'),
-            ([1, None, 3, 8], [None, 8], [-.29, 1.6435], 'the median of what is known is 3; then the mean is 3.75'),
-            ([5, 5], [5, 7], [0, 0], '`train` is always the same, so there is nothing to divide by'),
-            ([0, 2, 4], [], [], 'no rows')):
-        got = [round(float(v), 4) for v in prepare(train, rows)]
-        near = len(got) == len(expected) and all(abs(g-e) < 2e-3 for g, e in zip(got, expected))
-        yield f'prepare({train}, {rows}) is {expected}: {why}; yours gave {got}', near
-
-# %% ../nbs/lib/check.ipynb #7f626ff2
-@cases('06.1')
-def _(gini):
-    for counts, expected, why in (([4, 0], 0, 'a pure group'), ([2, 2], .5, 'half and half'),
-                                  ([3, 1], .375, '1 - (3/4)**2 - (1/4)**2'), ([1, 1, 1, 1], .75, 'four classes'),
-                                  ([0, 7, 0], 0, 'pure again'), ([0, 0], 0, 'an empty group')):
-        got = gini(counts)
-        yield f'gini({counts}) is {expected}: {why}; yours gave {got!r}', abs(got-expected) < 1e-9
-
-# %% ../nbs/lib/check.ipynb #a9739af3
-@cases('06.2')
-def _(best_split):
-    for x, y, expected, why in (
-            ([1, 2, 3, 4], [0, 0, 1, 1], 2.5, 'both halves are pure, and 2.5 is the middle of 2 and 3'),
-            ([4, 1, 3, 2], [1, 0, 1, 0], 2.5, 'the same rows in another order'),
-            ([1, 2, 10], [0, 1, 1], 1.5, 'the middle of the two neighbours'),
-            ([5, 5, 5], [0, 1, 0], None, 'one value alone cannot be split'),
-            ([1, 1, 2, 2], [0, 1, 1, 1], 1.5, 'equal values stay together'),
-            ([1, 2, 3, 4, 5, 6], [1, 0, 0, 0, 0, 0], 1.5, 'sizes count: a small pure group and a large pure group'),
-            ([1, 2, 3, 4, 5, 6, 7, 8], [1, 0, 1, 0, 0, 0, 0, 0], 3.5, 'size times variance is 0.667, at 1.5 0.857'),
-            ([1, 2, 3], [1, 1, 1], 1.5, 'all are alike, so every threshold is equally good: the lowest'),
-            ([1, 2, 3, 4], [0, 1, 1, 0], 1.5, '1.5 and 3.5 are equally good: the lowest')):
-        got = best_split(x, y)
-        right = got is None if expected is None else got is not None and abs(got-expected) < 1e-9
-        yield f'best_split({x}, {y}) is {expected}: {why}; yours gave {got!r}', right
-
-# %% ../nbs/lib/check.ipynb #7e95c77a
-@cases('06.3')
-def _(explain):
-    for path, leaf, expected, why in (
-            ([('Sex', .4)], .7, dict(Sex=.3), 'one question, from 0.4 to 0.7'),
-            ([('Sex', .4), ('Age', .2)], .5, dict(Sex=-.2, Age=.3), 'Sex leads from 0.4 to 0.2, Age from there to 0.5'),
-            ([('Age', .4), ('Sex', .3), ('Age', .8)], .9, dict(Age=0., Sex=.5), 'Age is asked twice: -0.1 and +0.1'),
-            ([], .4, {}, 'a tree of one leaf')):
-        got = explain(path, leaf)
-        right = set(got) == set(expected) and all(abs(got[c]-expected[c]) < 1e-9 for c in expected)
-        yield f'explain({path}, {leaf}) is {expected}: {why}; yours gave {got!r}', right
-
-# %% ../nbs/lib/check.ipynb #04a1c1de
-@cases('04.1')
-def _(score):
-    ratios = {'good': 1.5, 'bad': -2., 'not': -.5}
-    got = score(['good'], ratios)
-    yield f'one number; yours gave {got!r}', isinstance(got, (int, float))
-    for tokens, expected, why in (
-            (['good'], 1.5, 'that is its ratio'), (['not', 'good'], 1., '-0.5 + 1.5'),
-            (['bad', 'bad', 'film'], -4., 'each time counts, and "film" is unknown: it adds nothing'),
-            ([], 0, 'nothing was said')):
-        got = score(given := [*tokens], ratios)
-        yield f'{tokens} as it was; your function made {given} of it', given == tokens
-        yield f'{expected} for {tokens}: {why}; yours gave {got!r}', abs(got-expected) < 1e-6
-    got = score(['not', 'bad'], ratios, 1.)
-    yield f'with the bias 1, -1.5 for ["not", "bad"]: 1 - 0.5 - 2; yours gave {got!r}', abs(got+1.5) < 1e-6
-
-# %% ../nbs/lib/check.ipynb #04a2c1de
-@cases('04.2')
-def _(apply_merges):
-    merges = [('e', 'r'), ('l', 'o'), ('lo', 'w'), ('low', 'er'), ('n', 'o'), ('a', 'a')]
-    got = apply_merges('er', merges)
-    yield f'a list of texts; yours gave {got!r}', isinstance(got, list) and all(isinstance(t, str) for t in got)
-    for word, expected, why in (
-            ('er', ['er'], 'the first merge'), ('low', ['low'], 'first l and o, then lo and w'),
-            ('lower', ['lower'], 'four merges, one after the other'),
-            ('slower', ['s', 'lower'], 'nothing can be merged with s'), ('xyz', ['x', 'y', 'z'], 'no merge fits'),
-            ('erer', ['er', 'er'], 'a merge is applied wherever it fits'),
-            ('aaa', ['aa', 'a'], 'from left to right, no letter twice'),
-            ('nower', ['no', 'w', 'er'], 'low is not there, so w stays alone'), ('', [], 'no letters')):
-        got = apply_merges(word, merges)
-        yield f'{expected} for {word!r}: {why}; yours gave {got!r}', got == expected
-    got = apply_merges('aba', [('a', 'b'), ('b', 'a')])
-    yield f"['ab', 'a'] for 'aba': merges in their order, first a and b; yours gave {got!r}", got == ['ab', 'a']
-    got = apply_merges('aba', [('b', 'a'), ('a', 'b')])
-    yield f"['a', 'ba'] for 'aba' if b and a come first in the list; yours gave {got!r}", got == ['a', 'ba']
-    got = apply_merges('abc', [('ab', 'c'), ('a', 'b')])
-    yield f"['ab', 'c'] for 'abc': once through the list, not again; yours gave {got!r}", got == ['ab', 'c']
-
-# %% ../nbs/lib/check.ipynb #04a3c1de
-@cases('04.3')
-def _(attend):
-    got = attend([1., 0.], [[1., 0.], [1., 0.]], [[2., 0.], [4., 6.]])
-    yield f'a list, as long as one value; yours gave {got!r}', hasattr(got, '__len__') and len(got) == 2
-    def near(a, b): return len(a) == len(b) and all(abs(x-y) < 1e-3 for x, y in zip(a, b))
-    for args, expected, why in (
-            (([1., 0.], [[1., 0.], [1., 0.]], [[2., 0.], [4., 6.]]), [3., 3.], 'equal keys: the mean of the values'),
-            (([0., 0.], [[5., 1.], [-3., 2.]], [[1.], [0.]]), [.5], 'a query of zeros looks at all alike'),
-            (([30., 0.], [[0., 30.], [30., 0.]], [[1., 2., 3.], [7., 8., 9.]]), [7., 8., 9.], 'only one key fits'),
-            (([3., 3., 3., 3.], [[1.]*4, [0.]*4], [[1.], [0.]]), [.9975],
-             'scores 12/sqrt(4) = 6 and 0, and softmax makes 0.9975 and 0.0025 of them'),
-            (([40., 0.], [[40., 0.], [39., 0.]], [[1.], [0.]]), [1.], 'large scores: subtract the largest before exp')):
-        got = attend(*args)
-        yield f'{expected} for {args}: {why}; yours gave {got!r}', near(got, expected)
-
-# %% ../nbs/lib/check.ipynb #9f43df30
-@cases('07.1')
-def _(stars_for):
-    got = stars_for([1., 0.], [1.5, 2.])
-    yield f'a plain number, an int or a float; yours gave {got!r}', isinstance(got, (int, float))
-    for args, expected, why in (
-            (([1., 0.], [1.5, 2.]), 4.5, '3 + 1*1.5 + 0*2'), (([1., -1.], [.5, 1.]), 2.5, '3 + 1*0.5 - 1*1'),
-            (([1., 1., 1.], [.5, -1., 1.]), 3.5, 'three tastes are possible too'),
-            (([2., 1.], [2., 1.]), 5, '3 + 5 is 8, and nobody can give more than 5'),
-            (([-2., 1.], [2., 1.]), 1, '3 - 3 is 0, and nobody can give less than 1'),
-            (([1.], [.5], 3.5), 4, 'the middle is 3.5 here')):
-        got = stars_for(*args)
-        yield f'{expected} for {args}: {why}; yours gave {got!r}', abs(got-expected) < 1e-6
-
-# %% ../nbs/lib/check.ipynb #6e040a6d
-@cases('07.2')
-def _(nearest):
-    for films, i, expected, why in (
-            ([[1., 0.], [0., 1.], [.9, .1]], 0, 2, 'it points in nearly the same direction'),
-            ([[1., 0.], [.8, .8], [.1, 0.]], 0, 2, 'a short row in the same direction: divide by the lengths'),
-            ([[1., 0.], [.8, .8], [9., 0.]], 0, 2, 'a long row in the same direction: divide by the lengths'),
-            ([[1., 0.], [-2., 0.], [.1, 1.]], 0, 2, 'the opposite direction has the cosine -1: that is the farthest'),
-            ([[1., 2., 3.], [3., 1., 0.], [1., 2., 2.]], 2, 0, 'three tastes are possible too')):
-        got = nearest(films, i)
-        yield f'not {i} itself: leave it out before you look for the largest cosine in {films}', int(got) != i
-        yield f'the number {expected} for nearest({films}, {i}): {why}; yours gave {got!r}', int(got) == expected
-
-# %% ../nbs/lib/check.ipynb #b1a10ddf
-@cases('07.3')
-def _(one_step):
-    person, film = one_step([1., 0.], [2., 1.], 4., .1)
-    yield 'two lists, as long as the two that came in', len(person) == len(film) == 2
-    def near(a, b): return all(abs(x-y) < 1e-6 for x, y in zip(a, b))
-    yield (f"the prediction is 2, the error 2 - 4 = -2; the person's slopes are 2 * error * film = [-8, -4], "
-           f'so the new person is [1.8, 0.4]; yours gave {person!r}'), near(person, [1.8, .4])
-    yield (f"the film's slopes are 2 * error * person = [-4, 0], with the old person [1, 0], so the new film is "
-           f'[2.4, 1]; yours gave {film!r}'), near(film, [2.4, 1.])
-    person, film = one_step([1., 1., 1.], [1., 2., 3.], 5., .05)
-    yield (f'6 predicted, 5 given: error 1, so [0.9, 0.8, 0.7] and [0.9, 1.9, 2.9]; yours gave {person!r}, {film!r}',
-           near(person, [.9, .8, .7]) and near(film, [.9, 1.9, 2.9]))
-    start = [1., 2.]
-    one_step(start, [1., 1.], 5., .1)
-    yield f'the lists that came in stay as they are; [1.0, 2.0] became {start!r}', start == [1., 2.]
-
-# %% ../nbs/lib/check.ipynb #257f8342
-@cases('08.1')
-def _(my_out_size):
-    got = my_out_size(6, 3, 1, 0)
-    yield f'a whole number, not a float; yours gave {got!r}', type(got) is int
-    for (size, ks, stride, padding), expected, why in (
-            ((6, 3, 1, 0), 4, 'the kernel starts at pixels 0, 1, 2 and 3'),
-            ((8, 3, 1, 1), 8, 'padding adds a zero on both sides'),
-            ((8, 3, 2, 1), 4, 'the last step would lead half out, so it does not count'),
-            ((6, 3, 2, 1), 3, 'half a step does not count'), ((7, 5, 2, 2), 4, 'it starts at 0, 2, 4 and 6'),
-            ((5, 5, 1, 0), 1, 'the kernel just fits'),
-            ((28, 4, 3, 0), 9, '24 pixels to go, in steps of 3, and the first place')):
-        got = my_out_size(size, ks, stride, padding)
-        case = f'size {size}, kernel {ks}, stride {stride}, padding {padding}'
-        yield f'{expected} for {case}: {why}; yours gave {got!r}', got == expected
-
-# %% ../nbs/lib/check.ipynb #6bcb5652
-@cases('08.2')
-def _(max_pool):
-    for what, pic, expected in (
-            ('the largest number of each two by two',
-             [[1, 2, 5, 6], [3, 4, 7, 8], [9, 0, 0, 1], [0, 0, 2, 0]], [[4, 8], [9, 2]]),
-            ('the largest may be below zero', [[-4, -3], [-2, -9]], [[-2]]),
-            ('the odd row and column are left out', [[1, 2, 9], [3, 4, 9], [9, 9, 9]], [[4]]),
-            ('more columns than rows', [[1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1]], [[6, 4, 6]])):
-        try: got = max_pool(pic)
-        except IndexError as e: got = f'IndexError ({e})'
-        if not isinstance(got, str):
-            lists = isinstance(got, list) and all(isinstance(row, list) for row in got)
-            yield f'a list of lists of numbers; yours gave {got!r}', lists
-        yield f'{what}: {pic} gives {expected}; yours gave {got!r}', got == expected
-
-# %% ../nbs/lib/check.ipynb #5631d626
-@cases('08.3')
-def _(receptive_field):
-    for layers, expected, why in (
-            ([(3, 1)], 3, 'one layer sees its kernel'), ([(3, 1), (3, 1)], 5, 'a window of windows'),
-            ([(3, 2), (3, 1)], 7, 'after a stride of 2, one step is two pixels'),
-            ([(3, 1), (3, 2)], 5, 'the stride of the last layer changes nothing for itself'),
-            ([(5, 2), (3, 2), (3, 1)], 17, 'strides multiply'), ([(2, 2), (2, 2), (2, 2)], 8, 'three poolings of two')):
-        got = receptive_field(layers)
-        yield f'{expected} for {layers}: {why}; yours gave {got!r}', got == expected
+    print(_MARK[done], number, message)
 
 # %% ../nbs/lib/check.ipynb #b0274ab6
 _start = time.monotonic()  # a lesson imports this module in its first cell
 
 def record(
-    lesson,     # number of the lesson, e.g. '01'
-    **metrics,  # what was measured: name=number
-):              # Returns the line that was written, a dict
-    "Append the results of a lesson to the ledger, `results.jsonl` in `core.home()`, and print them."
-    line = dict(lesson=lesson, when=time.strftime('%Y-%m-%d %H:%M'), **machine(), data=dict(data.used),
-                seconds=round(time.monotonic()-_start, 1), metrics={k: round(float(v), 4) for k, v in metrics.items()})
+    lesson:str, # number of the lesson, e.g. '01'
+    **metrics:float, # what was measured: name=number
+)->dict: # the line that was written
+    "Append a lesson's results to `results.jsonl` in `core.home()`, and print them."
+    line = dict(lesson=lesson, when=time.strftime('%Y-%m-%d %H:%M'), **machine())
+    line['data'] = dict(data.used)
+    line['seconds'] = round(time.monotonic()-_start, 1)
+    line['metrics'] = {k: round(float(v), 4) for k, v in metrics.items()}
     try: _append(line)
-    except OSError as e: print(f'{core.tilde(core.home())} cannot be written to, so the result is not kept: {e}')
-    print(f'Lesson {lesson}:', ', '.join(f'{k} {v:g}' for k, v in line['metrics'].items()),
-          f"({line['seconds']} s so far, data: {', '.join(dict.fromkeys(data.used.values())) or 'none'})")
+    except OSError as e:
+        where = core.tilde(core.home())
+        print(f'{where} cannot be written to, so the result is not kept: {e}')
+    numbers = ', '.join(f'{k} {v:g}' for k, v in line['metrics'].items())
+    sources = ', '.join(dict.fromkeys(data.used.values())) or 'none'
+    print(f"Lesson {lesson}: {numbers} ({line['seconds']} s so far, data: {sources})")
     return line
 
 def _append(line):
-    "Add `line` to the ledger in one short write, so that the lines of two processes do not mix."
+    "Add `line` to the ledger in one short write: lines of two processes do not mix."
     core.home().mkdir(parents=True, exist_ok=True)
     with open(core.home()/'results.jsonl', 'ab+') as f:
         if f.tell(): f.seek(-1, os.SEEK_END)
-        whole = f.read(1) in (b'', b'\n')   # else the last writer was cut off: do not glue our line to its half
-        f.write((b'' if whole else b'\n') + json.dumps(line).encode() + b'\n')
+        # if the last writer was cut off, do not glue our line to its half
+        start = b'' if f.read(1) in (b'', b'\n') else b'\n'
+        f.write(start + json.dumps(line).encode() + b'\n')
 
-def machine():  # Returns a dict: python, fastai and torch (versions), cores (number), device (name)
+def machine()->dict: # versions of python, fastai and torch; number of cores; the device
     "Describe what this process runs on."
-    torch = __import__('sys').modules.get('torch')   # not imported for this: a result without torch needs no torch
+    torch = sys.modules.get('torch')   # not imported for this: some results need none
     gpu = torch is not None and torch.cuda.is_available()
-    have = {p: version(p) for p in ('fastai', 'torch')}
-    device = torch.cuda.get_device_name(0) if gpu else 'cpu'
-    return dict(python=platform.python_version(), **have, cores=os.cpu_count(), device=device)
+    return dict(python=platform.python_version(), fastai=version('fastai'),
+                torch=version('torch'), cores=os.cpu_count(),
+                device=torch.cuda.get_device_name(0) if gpu else 'cpu')
 
-def results():  # Returns a list of dicts, oldest first; a line that cannot be read is left out
+def results()->list[dict]: # oldest first; a line that cannot be read is left out
     "Read the ledger."
-    path, lines = core.home()/'results.jsonl', []
-    for text in path.read_bytes().splitlines() if path.is_file() else []:
-        if not text: continue
+    path = core.home()/'results.jsonl'
+    if not path.is_file(): return []
+    lines = []
+    for text in filter(None, path.read_bytes().splitlines()):
         try: lines.append(dict(json.loads(text)))
-        except (ValueError, TypeError): print(f'{path.name}: left out a line that is not whole: {text[:40]}')
+        except (ValueError, TypeError):
+            print(f'{path.name}: left out a line that is not whole: {text[:40]}')
     return lines
 
 # %% ../nbs/lib/check.ipynb #fe324dc5

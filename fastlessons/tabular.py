@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .core import get_column, check_name, document, load_model, check_rows, save_model, check_int
-from .train import Adam, Batches, fit
+from .train import Adam, Batches, accuracy, fit
 
 # %% ../nbs/lib/tabular.ipynb #4bfafabf
 def to_numbers(
@@ -306,7 +306,7 @@ class TableModel:
     ):               # Returns itself. Raises TypeError, ValueError, FloatingPointError (the learning rate is too large)
         """Learn fills, categories, scales and weights from `df`, and nothing from `valid`.
 
-        Then `log` holds the losses by epoch: a dict of lists, 'train', 'valid', 'metric' (accuracy)."""
+        Then `log` holds the losses by epoch: a dict of lists, 'train', 'valid', 'accuracy'."""
         check_int(epochs=epochs, bs=bs)
         self.net = self.log = None   # if this fails, there is no model
         self.prep = TabularPrep(df, *self._columns(df))
@@ -316,11 +316,11 @@ class TableModel:
             raise ValueError(f'{len(x)} training rows, bs={bs}. Expected 2 or more: batch norm compares rows.')
         while len(x) % bs == 1: bs += 1   # a last batch of one row has nothing to compare
         valid_dl = Batches(self.prep(valid), self.answers(valid), 1024) if valid is not None else None
-        how = {} if self.answers.kind == 'class' else dict(loss_func=F.mse_loss, metric=None)
+        how = dict(metrics=accuracy) if self.answers.kind == 'class' else dict(loss_func=F.mse_loss)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             net, dl = self._make_net(), Batches(x, y, bs, shuffle=True)
-            self.log = fit(net, dl, valid_dl, epochs, lr, opt_func=OneCycle, wd=wd,
+            self.log = fit(net, (dl, valid_dl), epochs, lr, opt_func=OneCycle, wd=wd,
                            steps=epochs*len(dl), show=show, **how)
         self.net = net.eval()
         return self

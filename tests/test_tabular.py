@@ -319,8 +319,8 @@ def test_validation_rows_teach_nothing():
 def test_quiet_and_log(capsys):
     m = TableModel('yes', 'word', 'a')   # a name alone will do
     assert m.fit(table(), table(20), epochs=3, show=False) is m and repr(m) == "TableModel('yes', 'word', 'a')"
-    assert {k: len(v) for k, v in m.log.items()} == dict(train=3, valid=3, metric=3) and capsys.readouterr() == ('', '')
-    assert abs(m.log['metric'][-1] - m.score(table(20))) < 1e-6
+    assert {k: len(v) for k, v in m.log.items()} == dict(train=3, valid=3, accuracy=3) and capsys.readouterr() == ('', '')
+    assert abs(m.log['accuracy'][-1] - m.score(table(20))) < 1e-6
 
 def test_before_fit():
     m = TableModel('yes')

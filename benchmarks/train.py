@@ -1,6 +1,6 @@
 """Compare `fit`, the loop of lesson 03, with a bare PyTorch loop and with fastai's `Learner`, side by side in one run.
 
-    python benchmarks/foundations.py [--data SOURCE] [--rounds 9] [--epochs N] [--nh 200] [--bs 64]
+    python benchmarks/train.py [--data SOURCE] [--rounds 9] [--epochs N] [--nh 200] [--bs 64]
 
 All train the same two-layer net for ten digits on the same batches with plain gradient descent, and then validate it.
 Each round starts all of them anew, one after the other, so that a change of the machine's load meets all. Shown are
@@ -30,7 +30,7 @@ def bare(net, dls, epochs, lr):
         with torch.no_grad():
             for xb, yb in dls[1]: F.cross_entropy(preds := net(xb), yb).item(), accuracy(preds, yb).item()
 
-def ours(net, dls, epochs, lr): fit(net, *dls, epochs=epochs, lr=lr, show=False)
+def ours(net, dls, epochs, lr): fit(net, dls, epochs, lr, metrics=accuracy, show=False)
 
 def learner(net, dls, epochs, lr):
     learn = fastai.Learner(fastai.DataLoaders(*dls), net, loss_func=F.cross_entropy, opt_func=fastai.SGD, metrics=accuracy)

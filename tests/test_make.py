@@ -1,0 +1,59 @@
+"What `make` asks of pip and uv: PyTorch's CPU wheels where they can be had, else the plain ones, said in one line."
+import os, shutil, subprocess, sys
+
+import pytest
+
+from conftest import ROOT
+
+FAKE_PYTHON = f'''#!/bin/sh
+case "$*" in
+  "-m venv .venv") mkdir -p .venv/bin; cp "$0" .venv/bin/python; cp "$(dirname "$0")/uv" .venv/bin/uv;;
+  "-m pip "*) ;;
+  *) exec {sys.executable} "$@";;
+esac
+'''
+FAKE_UV = '''#!/bin/sh
+echo "$*" >> asked.txt
+case "$*" in *--dry-run*) if [ -n "$CLOSED" ]; then echo "error: dns" >&2; exit 2; fi;; esac
+'''
+
+@pytest.fixture
+def make(tmp_path):
+    "Return a function that runs make's installation with a fake Python and a fake uv: what it prints, what uv was asked for."
+    if not shutil.which('make'): pytest.skip('make is not here')
+    for name in ('Makefile', 'settings.ini', 'setup.py', 'pyproject.toml', 'constraints.txt'): shutil.copy(ROOT/name, tmp_path)
+    (tmp_path/'fake').mkdir()
+    for name, text in (('python', FAKE_PYTHON), ('uv', FAKE_UV)):
+        (tmp_path/'fake'/name).write_text(text)
+        (tmp_path/'fake'/name).chmod(0o755)
+    def f(*args, closed=''):
+        cmd = ['make', '.venv/ready', f'PYTHON={tmp_path}/fake/python', *args]
+        env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'TORCH', 'CONSTRAINTS')}
+        r = subprocess.run(cmd, cwd=tmp_path, env=dict(env, CLOSED=closed), capture_output=True, text=True)
+        assert r.returncode == 0, r.stderr
+        return r.stdout, (tmp_path/'asked.txt').read_text().splitlines()
+    return f
+
+def test_cpu_wheels_come_first(make):
+    out, (probe, install) = make()
+    assert '--dry-run' in probe and '--torch-backend=auto' in probe and probe.endswith(' torch')
+    assert '--torch-backend=auto' in install and '-c constraints.txt' in install and install.endswith('-e .[dev]')
+    assert 'cannot be reached' not in out
+
+def test_without_that_index_the_plain_ones_are_taken_and_it_is_said(make, tmp_path):
+    out, (probe, install) = make(closed='yes')
+    assert '--torch-backend' not in install and install.endswith('-e .[dev]')
+    said = [l for l in out.splitlines() if 'cannot be reached' in l]
+    assert len(said) == 1 and 'plain wheels' in said[0]
+    assert 'dns' in (tmp_path/'.venv'/'torch.log').read_text()
+
+@pytest.mark.parametrize('torch, probes', [('cpu', 1), ('cu130', 1), ('', 0)])
+def test_the_backend_can_be_chosen(make, torch, probes):
+    out, asked = make(f'TORCH={torch}')
+    assert len(asked) == probes + 1
+    if torch: assert all(f'--torch-backend={torch}' in a for a in asked)
+    else: assert '--torch-backend' not in asked[0]
+
+def test_newest_versions(make):
+    out, asked = make('CONSTRAINTS=')
+    assert not any('-c ' in a for a in asked)
