@@ -1142,6 +1142,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                 'fastlessons/text/tokens.py'),
                                          'fastlessons.text.tokens.TokenTable': ( 'lib/text/tokens.html#tokentable',
                                                                                  'fastlessons/text/tokens.py'),
+                                         'fastlessons.text.tokens.TokenTable.__init__': ( 'lib/text/tokens.html#tokentable.__init__',
+                                                                                          'fastlessons/text/tokens.py'),
                                          'fastlessons.text.tokens.TokenTable.__len__': ( 'lib/text/tokens.html#tokentable.__len__',
                                                                                          'fastlessons/text/tokens.py'),
                                          'fastlessons.text.tokens.TokenTable.load': ( 'lib/text/tokens.html#tokentable.load',
