@@ -20,7 +20,7 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 from . import __version__, check, core, data
-from .sheets import workbook as sheets
+from .sheets import write as sheets
 
 # %% ../nbs/lib/cli.ipynb #378d0b6d
 @dataclass
