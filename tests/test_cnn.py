@@ -1,5 +1,5 @@
 "The blocks of lesson 08, against PyTorch; bad pictures and impossible settings; the lesson's own convolution and gradient."
-import ast, copy, itertools, pickle, shutil, subprocess, warnings
+import ast, copy, itertools, pickle, warnings
 from functools import partial
 
 import matplotlib.pyplot as plt, nbformat, numpy as np, pytest, torch

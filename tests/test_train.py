@@ -1,15 +1,13 @@
 "The training loop and optimisers of lesson 03 with bad input, and its workbooks, calculated anew by other programs."
-import fcntl, math, os, pty, shutil, struct, subprocess, sys, termios, warnings
-from dataclasses import replace
+import fcntl, math, os, pty, struct, subprocess, sys, termios
 from functools import partial
 
 import nbformat, pytest, torch
-from torch import nn, tensor
+from torch import nn
 from torch.nn import functional as F
 
 from conftest import ROOT
 from fastlessons import train as fo
-from fastlessons.cli import main
 from fastlessons.train import Adam, Batches, Momentum, SGD, fit
 from fastlessons.plots import plot_function
 

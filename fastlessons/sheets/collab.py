@@ -108,6 +108,7 @@ def _names(ws, table, title, f):
 # %% ../../nbs/lib/sheets/collab.ipynb #818d5197
 def fill_collab(
     wb:'Workbook', # an open one of xlsxwriter
+    steps:int=STEPS, # how often all tastes move
 )->None: # nothing
     "Write the two sheets."
     def number(colour, form='0.00'):
@@ -117,21 +118,21 @@ def fill_collab(
         right=dict(align='right', italic=True, font_size=9),
         taste=number('params'), guess=number('pred'),
         wrong=number('loss', '0.00;-0.00;'), slope_=number('slope'))
-    rows = collab_rows()
+    rows = collab_rows(steps=steps)
     ws = begin_page(wb, f, TITLE, _STORY)
-    inputs = _inputs(ws, f)
+    inputs = _inputs(ws, f, steps)
     col = _all_steps(wb, rows, inputs, f)
-    _one_step(ws, f, col, rows[-1], inputs)
+    _one_step(ws, f, col, rows, inputs)
     _marks(wb, ws)
-    _pictures(wb, ws)
+    _pictures(wb, ws, steps)
 
-def _inputs(ws, f):
+def _inputs(ws, f, steps):
     "Write yellow cells and heads; return name -> (row, column) of the yellow cells."
     for first, last, width in ((0, 0, 22), (1, 2, 8), (3, 8, 13)):
         ws.set_column(first, last, width)
     ask(ws, f['star'], 7, 'learning rate lr', RATE, above=0)
     ask(ws, f['star'], 8, 'middle', MIDDLE)
-    ask(ws, f['star'], 9, f'step to show (0 to {STEPS})', STEPS, upto=STEPS)
+    ask(ws, f['star'], 9, f'step to show (0 to {steps})', steps, upto=steps)
     ws.write(10, 0, 'loss at this step')
     _stars(ws, f)
     _names(ws, 'preds', 'Tastes and predictions', f)
@@ -155,14 +156,15 @@ def _stars(ws, f):
                 ignore_blank=True, error_message='1 to 5 stars, or empty.')
     ws.data_validation(top+1, 3, top+len(FANS), 2+len(FILMS), rule)
 
-def _one_step(ws, f, col, row, inputs):
-    "Write tastes, predictions, errors and slopes of the step to show, `row`."
+def _one_step(ws, f, col, rows, inputs):
+    "Write tastes, predictions, errors and slopes of the step to show, first the last."
+    row = rows[-1]
     tastes = _places('preds')
     preds, errors = _cells(_TOP['preds'], 'p'), _cells(_TOP['errors'], 'e')
     places = inputs | tastes | preds | errors
     known = {k: cell(*at, True) for k, at in places.items()}
     show = cell(*inputs['show'], True)
-    def pick(name): return picked(col[name], STEPS+1, show)
+    def pick(name): return picked(col[name], len(rows), show)
     ws.write_formula(10, 1, pick('loss'), f['wrong'], row['loss'])
     for p, at in tastes.items(): ws.write_formula(*at, pick(p), f['taste'], row[p])
     for p, at in preds.items():
@@ -228,11 +230,11 @@ def _marks(wb, ws):
     ws.conditional_format(top, 3, top+rows-1, 2+cols, rule)
     blue_to_red(ws, _TOP['errors']+3, 3, rows, cols, most=3)
 
-def _pictures(wb, ws):
+def _pictures(wb, ws, n):
     "Draw the loss over the steps, and people and films in the plane of their tastes."
     loss = wb.add_chart(dict(type='scatter', subtype='straight'))
     plane = wb.add_chart(dict(type='scatter'))
-    col, last, top = 1 + len(PARAMS), 2 + STEPS, _TOP['preds']
+    col, last, top = 1 + len(PARAMS), 2 + n, _TOP['preds']
     steps, losses = (['steps', 2, c, last, c] for c in (0, col))
     red = dict(color=CELL_COLOURS['loss'], width=2)
     loss.add_series(dict(categories=steps, values=losses, marker=dict(type='none'),

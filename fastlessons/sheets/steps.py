@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SHEETS', 'Sheet', 'fill_steps']
 
-# %% ../../nbs/lib/sheets/steps.ipynb #36c08897
+# %% ../../nbs/lib/sheets/steps.ipynb #f9d62bd1
 from dataclasses import dataclass
 
 from ..core import document
@@ -217,5 +217,5 @@ def fill_steps(
     _curves(wb, f, s, rows, inputs, col)
     _charts(wb, ws, s, len(rows), first, col)
 
-# %% ../../nbs/lib/sheets/steps.ipynb #d3d2b902
+# %% ../../nbs/lib/sheets/steps.ipynb #c2ba0389
 document(globals())

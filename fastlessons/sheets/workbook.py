@@ -35,8 +35,8 @@ def _calculate(node, values):
     if isinstance(node, ast.Constant): return node.value
     if isinstance(node, ast.Name): return values[node.id]
     if isinstance(node, ast.Call):
-        args = [_calculate(a, values) for a in node.args]
-        return (values.get(node.func.id) or _FUNCTIONS[node.func.id])(*args)
+        function = _calculate(node.func, _FUNCTIONS | values)
+        return function(*(_calculate(a, values) for a in node.args))
     if isinstance(node, ast.BinOp): sign, right = node.op, node.right
     elif isinstance(node, ast.Compare): (sign,), (right,) = node.ops, node.comparators
     else: raise KeyError(type(node).__name__)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['WORKBOOKS', 'write_sheet']
 
-# %% ../../nbs/lib/sheets/write.ipynb #1b1afd6b
+# %% ../../nbs/lib/sheets/write.ipynb #0ce64137
 from pathlib import Path
 
 from ..core import atomic_write, check_name, document, tilde
@@ -44,5 +44,5 @@ def write_sheet(
         with Workbook(new) as wb: _fill(wb, name)
     return out
 
-# %% ../../nbs/lib/sheets/write.ipynb #5442abb0
+# %% ../../nbs/lib/sheets/write.ipynb #4e31c044
 document(globals())
