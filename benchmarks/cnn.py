@@ -16,7 +16,7 @@ import numpy as np, torch
 from torch import nn
 from torch.nn import functional as F
 
-from fastlessons.vision.cnn import FastConv, ResNet, as_batch, pic_dls
+from fastlessons.vision.cnn import FastConv, SmallResNet, as_batch, pic_dls
 from fastlessons.data import get_data, read_cifar, read_idx
 from fastai.vision.all import (Callback, CrossEntropyLossFlat, Learner, OptimWrapper, ParamScheduler, SimpleCNN, accuracy, partial,
                                set_seed, xresnet18)
@@ -82,7 +82,7 @@ def digits(source, seeds, goal):
     data, size = (as_batch(x), torch.tensor(y).long(), as_batch(xv), torch.tensor(yv).long()), x.shape[-1]
     many = len(x) > 10_000
     k = 1 if many else 3   # few pictures: more rounds
-    ways = {'ours: ResNet': Way(lambda: ResNet(1, 10, size), 7 if many else 10, 1e-2, 256 if many else 64, [FastConv],
+    ways = {'ours: ResNet': Way(lambda: SmallResNet(1, 10, size), 7 if many else 10, 1e-2, 256 if many else 64, [FastConv],
                                    smooth=.1, shift=int(many)),
             'fastai SimpleCNN': Way(lambda: SimpleCNN((1, 16, 32, 64, 10)), 6*k, 1e-2),
             'fastai xresnet18': Way(lambda: xresnet18(n_out=10, c_in=1), 2*k, 1e-2),
@@ -110,7 +110,7 @@ def colour(source, seeds):
     "Train the lesson's ResNet on small colour pictures."
     x, y, xv, yv, classes = read_cifar(get_data('cifar10', source))
     data = as_batch(x), torch.tensor(y).long(), as_batch(xv), torch.tensor(yv).long()
-    way = Way(lambda: ResNet(3, len(classes), 32), 15, 1e-2, 32, cbs=[FastConv], shift=3, flip=True)
+    way = Way(lambda: SmallResNet(3, len(classes), 32), 15, 1e-2, 32, cbs=[FastConv], shift=3, flip=True)
     for seed in range(seeds):
         points = way.run(data, seed)
         print(f'colour, seed {seed}: ' + '  '.join(f'{s:.0f} s {a:.1%}' for s, a in points[2::3]), flush=True)

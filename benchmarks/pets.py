@@ -71,25 +71,25 @@ def parts(files, arch, sizes, n=16):
     cores, fs = defaults.cpus, files[:n]
     print(f'Pictures a second on {cores} cores, if nothing else runs on them')
     with one_core(), torch.inference_mode():
-        print(f'  check                    {speed(lambda: [pets.check_image(f) for f in fs], n, cores):6.0f}')
+        print(f'  check                    {speed(lambda: [pets._flaw(f) for f in fs], n, cores):6.0f}')
         for size in sizes:
             dls = ImageDataLoaders.from_name_func('.', files, TASKS['species'], seed=0, item_tfms=Resize(size))
             body, tl = vision_learner(dls, arch).model[0].eval(), dls.train_ds.tls[0]
-            x, px, last = torch.randn(n, 3, size, size), pets.needed_size(dls), dict(memory_format=torch.channels_last)
-            fast = pets.fast_copy(body, torch.device('cpu'))
+            x, px, last = torch.randn(n, 3, size, size), pets._needed_size(dls), dict(memory_format=torch.channels_last)
+            fast = pets._fast_copy(body, torch.device('cpu'))
             dt = next(fast.parameters()).dtype
             print(f'  at {size} px')
             def show(name, f): print(f'    {name:23}{speed(torch.inference_mode()(f), n, cores):6.0f}', flush=True)
             show('open, full size', lambda: [PILImage.create(f) for f in fs])
-            show('open, size needed', lambda: [pets.open_small(f, px) for f in fs])
-            show('read, full size', lambda: pets.read_batch(dls, tl, range(n)))
-            show('read, size needed', lambda: pets.read_batch(dls, tl, range(n), px))
+            show('open, size needed', lambda: [pets._open_small(f, px) for f in fs])
+            show('read, full size', lambda: pets._read_batch(dls, tl, range(n)))
+            show('read, size needed', lambda: pets._read_batch(dls, tl, range(n), px))
             cl, folded = deepcopy(body).to(**last), deepcopy(fast).float()
             show('body as it is', lambda: body(x))
             show('  channels last', lambda: cl(x.to(**last)))
             show('  and folded', lambda: folded(x.to(**last)))
             if dt != torch.float32: show('  and bfloat16', lambda: fast(x.to(dt, **last)))
-            show('read and fast body', lambda: fast(pets.read_batch(dls, tl, range(n), px).to(dt, **last)))
+            show('read and fast body', lambda: fast(pets._read_batch(dls, tl, range(n), px).to(dt, **last)))
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -100,8 +100,8 @@ def main():
     p.add_argument('--tasks', nargs='+', choices=TASKS, default=['species'])
     p.add_argument('--parts', action='store_true', help='only the speeds of the steps')
     a = p.parse_args()
-    arch, path = backbone(a.arch), get_data('pets', a.data)
-    files = pets.check_images(get_image_files(path/'images').sorted())
+    arch, path = backbone(a.arch, show=True), get_data('pets', a.data)
+    files = pets.check_images(get_image_files(path/'images').sorted(), show=True)
     if not a.parts:
         for task in a.tasks: compare(task, files, arch, a.sizes, a.seeds)
     parts(files, arch, a.sizes)

@@ -1,4 +1,4 @@
-"""Compare fastai's own way to use a trained classifier (`load_learner`, `learn.predict`) with a model folder and `Classifier`.
+"""Compare fastai's own way to use a trained classifier (`load_learner`, `learn.predict`) with a model folder and `PictureClassifier`.
 
 Both answer the same pictures in fresh processes, in turns. Each number is the median of several runs.
 Another network: python benchmarks/predict.py resnet34
@@ -41,9 +41,9 @@ def predict(f):
     with learn.no_bar(): _, _, probs = learn.predict(f)
     return dict(zip(map(str, learn.dls.vocab), map(float, probs)))
 ''',
-    'Classifier': '''
-from fastlessons.deploy.export import Classifier
-predict = Classifier.load(model).predict
+    'PictureClassifier': '''
+from fastlessons.deploy.classifier import PictureClassifier
+predict = PictureClassifier.load(model).predict_one
 '''}
 
 def run(
@@ -80,14 +80,13 @@ def installed_mb(names):
 def make_models(folder, arch):
     "Save one network both ways, with random weights as only time counts, and the names of some validation pictures."
     from fastai.vision.all import ImageDataLoaders, Normalize, Resize, get_image_files, imagenet_stats, vision_learner
-    import torchvision.models
-    from fastlessons.vision.backbone import resnet_mini
+    from fastlessons.vision.backbone import backbone
     from fastlessons.data import get_data
     from fastlessons.deploy.export import export_classifier
     path = get_data('pets', 'sample')
     dls = ImageDataLoaders.from_name_re(path, get_image_files(path/'images'), r'(.+)_\d+.jpg$', bs=16, num_workers=0,
                                         item_tfms=Resize(160), batch_tfms=Normalize.from_stats(*imagenet_stats))
-    learn = vision_learner(dls, resnet_mini if arch == 'resnet_mini' else getattr(torchvision.models, arch), pretrained=False)
+    learn = vision_learner(dls, backbone(arch), pretrained=False)
     learn.export(folder/'model.pkl')
     export_classifier(learn, folder/'model')
     (folder/'files.json').write_text(json.dumps([str(f) for f in dls.valid_ds.items[:PICTURES]]))
@@ -96,7 +95,7 @@ def main(arch='resnet_mini'):
     with tempfile.TemporaryDirectory() as tmp:
         # in a process of its own: a child's peak memory counts what its parent had when it started the child
         subprocess.run([sys.executable, __file__, arch, tmp], check=True)
-        models = {'load_learner': Path(tmp)/'model.pkl', 'Classifier': Path(tmp)/'model'}
+        models = {'load_learner': Path(tmp)/'model.pkl', 'PictureClassifier': Path(tmp)/'model'}
         files = json.loads((Path(tmp)/'files.json').read_text())
         res = {way: [] for way in WAYS}
         for _ in range(RUNS):
@@ -111,8 +110,8 @@ def main(arch='resnet_mini'):
             ('from the start to the first answer, s', old['cold'], new['cold']),
             ('peak memory, MB', old['mb'], new['mb']), ('to be installed, MB', *disk), ('the model, MB', *mb.values())]
     print(f'{arch}, {RUNS} runs each, {len(files)} pictures, {os.cpu_count()} cores, OMP_NUM_THREADS {os.environ.get("OMP_NUM_THREADS", "not set")}; largest difference between the two answers {gap:.1e}')
-    print(f'{"":36}{"load_learner":>14}{"Classifier":>14}{"ratio":>10}')
-    for name, x, y in rows: print(f'{name:36}{x:14.2f}{y:14.2f}{x/y:9.1f}x')
-    for name, x, y in rows: print(f'=> {name}: Classifier, load_learner | {arch}, 128 px | {y:.2f} | {x:.2f} | {x/y:.1f}')
+    print(f'{"":36}{"load_learner":>14}{"PictureClassifier":>18}{"ratio":>10}')
+    for name, x, y in rows: print(f'{name:36}{x:14.2f}{y:18.2f}{x/y:9.1f}x')
+    for name, x, y in rows: print(f'=> {name}: PictureClassifier, load_learner | {arch}, 128 px | {y:.2f} | {x:.2f} | {x/y:.1f}')
 
 if __name__ == '__main__': make_models(Path(sys.argv[2]), sys.argv[1]) if len(sys.argv) == 3 else main(*sys.argv[1:])

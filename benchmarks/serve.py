@@ -13,12 +13,12 @@ CLIENTS, PICTURES = 8, 400
 def make_model(folder):  # Returns the pictures, a list of paths
     "Export the bundled network, with a random head as only time counts."
     from fastai.vision.all import ImageDataLoaders, Resize, vision_learner
-    from fastlessons.vision.backbone import resnet_mini
+    from fastlessons.vision.backbone import backbone
     from fastlessons.data import get_data
     from fastlessons.deploy.export import export_classifier
     files = sorted((get_data('pets', 'sample')/'images').glob('*.jpg'))
     dls = ImageDataLoaders.from_name_re(files[0].parent, files, r'^(.*)_\d+', item_tfms=Resize(160), num_workers=0)
-    export_classifier(vision_learner(dls, resnet_mini, pretrained=False), folder)
+    export_classifier(vision_learner(dls, backbone('resnet_mini'), pretrained=False), folder)
     return files
 
 def start(space, tmp):  # Returns the process and its address

@@ -328,7 +328,8 @@ def _first_model():
     "Train a model on the bundled sample, cat or dog, and return its folder."
     print('There is no trained model yet, so here is one for cats and dogs. This is done once.', flush=True)
     from fastlessons.vision.backbone import backbone   # before fastai: it keeps a warning of fastai's away
-    from fastlessons.deploy.export import export_classifier, upright
+    from fastlessons.deploy.export import export_classifier
+    from fastlessons.deploy.classifier import upright
     from fastlessons.vision.transfer import tune_head
     from fastai.vision.all import ImageDataLoaders, Resize, error_rate, get_image_files, vision_learner
     path = data.get_data('pets', 'sample')
@@ -344,8 +345,9 @@ def _model(args, *also):
     "Return the model folder that was asked for, and its labels as text; train a first one if there is none."
     _need('onnxruntime', *also, *([] if args.model else ['onnx', 'onnxscript']))
     folder = args.model or _first_model()
-    from fastlessons.deploy.export import Classifier
-    print(f'The model is {core.tilde(folder)}. It knows: {", ".join(Classifier.load(folder).labels)}.', flush=True)
+    from fastlessons.deploy.classifier import PictureClassifier
+    labels = PictureClassifier.load(folder).classes_
+    print(f'The model is {core.tilde(folder)}. It knows: {", ".join(labels)}.', flush=True)
     return folder
 
 # %% ../nbs/lib/cli.ipynb #13458f7e

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from conftest import ROOT, refuses
-from fastlessons.vision.backbone import resnet_mini
-from fastlessons.vision.cnn import ActivationStats, FastConv, PicsDL, ResNet, as_batch, check_pics, grad_cam, moved, pic_dls
+from fastlessons.vision.backbone import backbone, resnet_mini
+from fastlessons.vision.cnn import LayerStats, FastConv, PicsDL, SmallResNet, as_batch, _check_pics, grad_cam, _moved, pic_dls
 from fastlessons.sheets.conv import DENSE, DIGITS, KERNELS, conv_values, pixels
 from fastlessons.data import get_data, read_cifar
 from fastlessons.layers import ResBlock, conv_block, out_size
@@ -98,11 +98,15 @@ def test_as_batch_takes_what_people_have():
     assert as_batch(torch.zeros(2, 3, 5, 3)).shape == (2, 3, 5, 3)   # channels come first where that is possible
     assert as_batch(a).is_contiguous() and as_batch(colour).dtype == torch.float32
 
-def test_bytes_are_scaled_with_a_notice(capsys):
+def test_bytes_are_scaled():
     x = as_batch(np.array([[[0, 51], [102, 255]]], dtype=np.uint8))
-    assert torch.allclose(x, torch.tensor([[[[0, .2], [.4, 1]]]])) and capsys.readouterr().out == '1 pictures of bytes: divided by 255.\n'
-    as_batch(x)
-    assert capsys.readouterr().out == ''
+    assert torch.allclose(x, torch.tensor([[[[0, .2], [.4, 1]]]])) and torch.equal(as_batch(x), x)
+
+def test_bytes_from_0_to_1_are_hardly_pictures():
+    with pytest.warns(UserWarning, match='nearly black'): as_batch(np.eye(4, dtype=np.uint8)[None])
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        as_batch(np.zeros((1, 4, 4), np.uint8))
 
 def test_a_list_of_pillow_pictures(capsys):
     ims = [PILImage.create(np.full((4, 6, 3), v, np.uint8)) for v in (0, 255)]
@@ -127,13 +131,13 @@ def test_bad_pictures(pics, kind, words): fails(kind, lambda: as_batch(pics), *w
     (torch.zeros(2, 28, 28, 1), ValueError, ['(2, 28, 28, 1)', 'x.permute(0,3,1,2)']),
     (torch.zeros(28, 28), ValueError, ['(28, 28)', 'expected (n,1,h,w)']), (torch.zeros(2, 28, 28), ValueError, ['x[:,None]']),
     (torch.zeros(2, 1, 28, 28).byte(), TypeError, ['torch.uint8', 'as_batch(x)']), (torch.zeros(2, 1, 28, 28).long(), TypeError, ['torch.int64'])])
-def test_a_network_refuses_other_pictures(x, kind, words): fails(kind, lambda: ResNet(1)(x), *words)
+def test_a_network_refuses_other_pictures(x, kind, words): fails(kind, lambda: SmallResNet(1)(x), *words)
 
 def test_the_advice_works():
-    assert ResNet(1).eval()(torch.zeros(2, 28, 28, 1).permute(0, 3, 1, 2)).shape == (2, 10)
-    assert ResNet(1).eval()(torch.zeros(2, 3, 28, 28).mean(1, keepdim=True)).shape == (2, 10)
+    assert SmallResNet(1).eval()(torch.zeros(2, 28, 28, 1).permute(0, 3, 1, 2)).shape == (2, 10)
+    assert SmallResNet(1).eval()(torch.zeros(2, 3, 28, 28).mean(1, keepdim=True)).shape == (2, 10)
     assert as_batch(torch.zeros(8, 8)[None]).shape == (1, 1, 8, 8)
-    assert check_pics(with_(NAN).nan_to_num(0)).sum() == 0
+    assert _check_pics(with_(NAN).nan_to_num(0)).sum() == 0
 
 # Blocks
 
@@ -155,23 +159,23 @@ def test_block_is_torchs_own():
 
 @pytest.mark.parametrize('ni,size', [(1, 8), (1, 28), (3, 32), (3, 33), (1, 5), (3, 64), (3, 224), (4, 17), (1, 1), (1, 3)])
 def test_resnet_takes_any_size(ni, size):
-    net, x = ResNet(ni, 7, size, nf=4).eval(), torch.randn(2, ni, size, size)
+    net, x = SmallResNet(ni, 7, size, nf=4).eval(), torch.randn(2, ni, size, size)
     assert net(x).shape == (2, 7) and 1 <= net[0](x).shape[-1] <= 4
     assert net(torch.randn(1, ni, size+3, size+9)).shape == (1, 7)   # other sizes and oblong ones too
     net(x).sum().backward()
 
 def test_resnet_depth_and_channels():
     blocks = lambda net: sum(isinstance(m, ResBlock) for m in net.modules())
-    assert [blocks(ResNet(1, 10, 28, depth=d)) for d in (1, 2, 3)] == [2, 4, 6]
-    assert ResNet(3, 5, 64, nf=8)[0](torch.zeros(1, 3, 64, 64)).shape[1] == 64
-    fails(ValueError, lambda: ResNet(size=0), 'size is 0')
-    fails(ValueError, lambda: ResNet(nf=0), 'nf is 0')
+    assert [blocks(SmallResNet(1, 10, 28, depth=d)) for d in (1, 2, 3)] == [2, 4, 6]
+    assert SmallResNet(3, 5, 64, nf=8)[0](torch.zeros(1, 3, 64, 64)).shape[1] == 64
+    fails(ValueError, lambda: SmallResNet(size=0), 'size is 0')
+    fails(ValueError, lambda: SmallResNet(nf=0), 'nf is 0')
 
 def test_resnet_is_an_ordinary_module():
-    net = ResNet(1, 10, 8).eval()
+    net = SmallResNet(1, 10, 8).eval()
     x = torch.randn(3, 1, 8, 8)
     for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))): assert torch.equal(other(x), net(x))
-    new = ResNet(1, 10, 8).eval()
+    new = SmallResNet(1, 10, 8).eval()
     new.load_state_dict(net.state_dict())
     assert torch.equal(new(x), net(x))
 
@@ -183,7 +187,7 @@ def test_shift_moves_by_whole_pixels():
     x = x.repeat(40, 1, 1, 1)
     set_seed(0)
     seen = set()
-    for a, b in zip(x, moved(x, 2)):
+    for a, b in zip(x, _moved(x, 2)):
         pad = F.pad(a, [2]*4)
         found = {(i, j) for i in range(5) for j in range(5) if torch.equal(pad[:, i:i+6, j:j+6], b)}
         assert len(found) == 1
@@ -192,7 +196,7 @@ def test_shift_moves_by_whole_pixels():
 
 def test_shift_fills_with_the_corner():
     x = torch.full((5, 3, 6, 6), -2.)
-    assert torch.equal(moved(x, 1), x)
+    assert torch.equal(_moved(x, 1), x)
 
 def digits(n=40): return torch.arange(n*64.).view(n, 1, 8, 8), torch.arange(n) % 10
 
@@ -244,7 +248,7 @@ def learner(*cbs, n=64, model=None, **kw):
     set_seed(0)
     x, y = torch.rand(n, 1, 8, 8), torch.arange(n) % 2
     x[y == 1, :, :4] += 1
-    return Learner(pic_dls(x, y, x, y, bs=16), model or ResNet(1, 2, 8, nf=4), loss_func=CrossEntropyLossFlat(), metrics=accuracy, cbs=cbs, **kw)
+    return Learner(pic_dls(x, y, x, y, bs=16), model or SmallResNet(1, 2, 8, nf=4), loss_func=CrossEntropyLossFlat(), metrics=accuracy, cbs=cbs, **kw)
 
 def quiet(learn, epochs=2, lr=1e-2):
     with learn.no_bar(), learn.no_logging(): learn.fit(epochs, lr)
@@ -280,8 +284,8 @@ def test_stats_are_right():
             if self.training: seen.append(self.learn.pred.detach())
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.ReLU(), nn.Linear(3, 2))
     last = nn.Sequential(*model, nn.Identity())
-    learn = quiet(learner(ActivationStats([last[-1]], lim=(-3, 3)), Watch(), model=last))
-    stats = learn.activation_stats
+    learn = quiet(learner(LayerStats([last[-1]], lim=(-3, 3)), Watch(), model=last))
+    stats = learn.layer_stats
     assert len(stats.stats) == 8 == len(seen)
     assert torch.allclose(stats.layer_stats('mean')[0], torch.stack([s.mean() for s in seen]))
     assert torch.allclose(stats.layer_stats('std')[0], torch.stack([s.std() for s in seen]))
@@ -291,11 +295,11 @@ def test_dead_units_are_counted():
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2))
     model[0].bias.data = torch.tensor([-99., 1, -99, 1])
     model[0].weight.data.abs_()
-    assert torch.equal(quiet(learner(ActivationStats(), model=model), 1, 0.).activation_stats.layer_stats('dead'), torch.full((1, 4), .5))
+    assert torch.equal(quiet(learner(LayerStats(), model=model), 1, 0.).layer_stats.layer_stats('dead'), torch.full((1, 4), .5))
 
 def test_stats_live_through_validation_and_more_training():
-    learn = quiet(learner(ActivationStats()))
-    stats = learn.activation_stats
+    learn = quiet(learner(LayerStats()))
+    stats = learn.layer_stats
     with learn.no_bar(): learn.validate(), learn.get_preds()
     assert len(stats.stats) == 8 and not any(m._forward_hooks for m in learn.model.modules())
     quiet(learn, 1)
@@ -303,35 +307,35 @@ def test_stats_live_through_validation_and_more_training():
     assert [type(m).__name__ for m in stats.watched] == ['ReLU', 'ReLU', 'ResBlock']
 
 def test_stats_draw():
-    stats = quiet(learner(ActivationStats())).activation_stats
+    stats = quiet(learner(LayerStats())).layer_stats
     own = plt.subplots(1, 3)[1]
     for axs in (stats.plot(), stats.plot_hist(), stats.plot(2, own), stats.plot_hist(own)):
         for ax in axs: assert ax.get_xlabel() == 'step' and ax.get_ylabel()
     assert axs is own
     plt.close('all')
-    fails(ValueError, lambda: ActivationStats().plot(), 'Nothing is recorded yet')
+    fails(ValueError, lambda: LayerStats().plot(), 'Nothing is recorded yet')
 
 def test_stats_without_layers():
-    fails(ValueError, lambda: quiet(learner(ActivationStats(), model=nn.Sequential(nn.Flatten(), nn.Linear(64, 2)))), 'no activation layer', 'watched=')
+    fails(ValueError, lambda: quiet(learner(LayerStats(), model=nn.Sequential(nn.Flatten(), nn.Linear(64, 2)))), 'no activation layer', 'watched=')
 
 def test_stats_survive_nan():
-    learn = learner(ActivationStats(), opt_func=SGD)
+    learn = learner(LayerStats(), opt_func=SGD)
     quiet(learn, 1, 1e30)
-    assert learn.activation_stats.layer_stats('mean').isnan().any()
-    learn.activation_stats.plot(), learn.activation_stats.plot_hist()
+    assert learn.layer_stats.layer_stats('mean').isnan().any()
+    learn.layer_stats.plot(), learn.layer_stats.plot_hist()
 
 def test_stats_take_up_again_after_a_stop():
     class Stop(Callback):
         def after_batch(self): raise KeyError('stopped')
-    learn = learner(ActivationStats(), Stop())
+    learn = learner(LayerStats(), Stop())
     with pytest.raises(KeyError): quiet(learn)
     learn.remove_cb(Stop)
-    assert len(quiet(learn).activation_stats.stats) == 8
+    assert len(quiet(learn).layer_stats.stats) == 8
 
 # Maps
 
 def test_cam_equals_the_paper():
-    net, x = ResNet(3, 4, 32).eval(), torch.randn(2, 3, 32, 32)
+    net, x = SmallResNet(3, 4, 32).eval(), torch.randn(2, 3, 32, 32)
     for c in (None, 1, torch.tensor([0, 3])):
         maps, said = grad_cam(net, x, c)
         with torch.no_grad(): by_hand = F.relu(torch.einsum('nfhw,nf->nhw', net[0](x), net[1][-1].weight[said]))
@@ -339,7 +343,7 @@ def test_cam_equals_the_paper():
     assert torch.equal(grad_cam(net, x)[1], net(x).argmax(1))
 
 def test_cam_leaves_the_model_as_it_was():
-    net, x = ResNet(1, 3, 8).train(), torch.randn(2, 1, 8, 8)
+    net, x = SmallResNet(1, 3, 8).train(), torch.randn(2, 1, 8, 8)
     before = copy.deepcopy(net.state_dict())
     with torch.no_grad(): maps, _ = grad_cam(net, TensorImage(x))
     assert net.training and all(torch.equal(a, b) for a, b in zip(before.values(), net.state_dict().values()))
@@ -356,19 +360,19 @@ def test_cam_finds_the_thing():
     assert c.tolist() == [0] and maps[0].argmax() == 4*6+1
 
 def test_cam_of_fastais_learner():
-    model = create_vision_model(resnet_mini, 3)
+    model = create_vision_model(backbone('resnet_mini'), 3)
     maps, c = grad_cam(model, torch.randn(2, 3, 64, 64))
     assert maps.shape == (2, 4, 4) and c.shape == (2,)
 
 @pytest.mark.parametrize('f,kind,words', [
     (lambda: grad_cam(resnet_mini(None), torch.zeros(1, 3, 32, 32)), TypeError, ['nn.Sequential(body, head)', 'Sequential of 10 parts']),
     (lambda: grad_cam(nn.Linear(2, 2), torch.zeros(1, 3, 32, 32)), TypeError, ['this is Linear']),
-    (lambda: grad_cam(ResNet(3), torch.full((1, 3, 32, 32), NAN)), ValueError, ['NaN']),
-    (lambda: grad_cam(ResNet(3), torch.zeros(3, 32, 32)), ValueError, ['(3, 32, 32)', 'x[None]']),
-    (lambda: grad_cam(nn.Sequential(nn.Sequential(*ResNet(1)[0], nn.AdaptiveAvgPool2d(1), nn.Flatten()), nn.Linear(64, 2)), torch.zeros(2, 1, 28, 28)),
+    (lambda: grad_cam(SmallResNet(3), torch.full((1, 3, 32, 32), NAN)), ValueError, ['NaN']),
+    (lambda: grad_cam(SmallResNet(3), torch.zeros(3, 32, 32)), ValueError, ['(3, 32, 32)', 'x[None]']),
+    (lambda: grad_cam(nn.Sequential(nn.Sequential(*SmallResNet(1)[0], nn.AdaptiveAvgPool2d(1), nn.Flatten()), nn.Linear(64, 2)), torch.zeros(2, 1, 28, 28)),
      TypeError, ['expected a grid', 'before the pooling']),
     (lambda: grad_cam('model', torch.zeros(1, 3, 32, 32)), TypeError, ["Learner's .model", 'this is str']),
-    (lambda: grad_cam(ResNet(3), torch.zeros(1, 3, 32, 32), 99), ValueError, ['no class 99', '0 to 9'])])
+    (lambda: grad_cam(SmallResNet(3), torch.zeros(1, 3, 32, 32), 99), ValueError, ['no class 99', '0 to 9'])])
 def test_cam_refuses(f, kind, words): fails(kind, f, *words)
 
 # Colour pictures

@@ -1,5 +1,5 @@
 "A learner becomes a model folder that says the same, refuses what it cannot say, and needs neither torch nor fastai."
-import io, json, os, random, shutil, subprocess, sys, warnings
+import importlib, inspect, io, json, os, random, re, shutil, subprocess, sys, warnings
 from pathlib import Path
 
 import numpy as np, pytest, torch
@@ -11,10 +11,13 @@ from fastai.vision.all import (AdaptiveConcatPool2d, BCEWithLogitsLossFlat, Cate
     MaskBlock, MultiCategoryBlock, Normalize, PadMode, PILImage, PILImageBW, PointBlock, RandomCrop, RandomErasing, RandomResizedCrop as RRC, RandomSplitter,
     RatioResize, RegressionBlock, Resize, ResizeMethod, TensorImage, Transform, aug_transforms, error_rate, get_image_files, imagenet_stats, load_learner,
     resnet18, vision_learner)
-from fastlessons.deploy import export as deploy
-from fastlessons.vision.backbone import resnet_mini
+from fastlessons.deploy import classifier as runtime, export as deploy
+from fastlessons.vision.backbone import backbone
 from fastlessons.data import get_data
-from fastlessons.deploy.export import Classifier, export_classifier, upright
+from fastlessons.deploy.classifier import PictureClassifier, upright
+from fastlessons.deploy.export import export_classifier
+
+from conftest import refuses
 
 pytest.importorskip('onnxruntime', reason="needs the extra 'onnx'")
 pytest.importorskip('onnxscript', reason="needs the extra 'onnx'")
@@ -62,16 +65,16 @@ def item(dls, picture):
 def fastai_probs(learn):
     with learn.no_bar(): return learn.get_preds()[0].numpy()
 
-def our_probs(c, pictures): return np.array([[a[label] for label in c.labels] for a in c.predict_batch(pictures)])
+def our_probs(c, pictures): return c.predict_proba(pictures)
 
 def assert_same(learn, folder):
     "The folder says what the learner says, on every picture of the validation set, from the files."
-    c = Classifier.load(folder)
+    c = PictureClassifier.load(folder)
     theirs, ours = fastai_probs(learn), our_probs(c, learn.dls.valid_ds.items)
     assert len(ours) == len(learn.dls.valid_ds) >= 12 and theirs.std(0).max() > .02, 'the test must be able to fail'
     assert abs(ours - theirs).max() < 1e-3
     assert (ours.argmax(1) == theirs.argmax(1)).all()
-    assert c.labels == [str(o) for o in learn.dls.vocab]
+    assert c.classes_ == [str(o) for o in learn.dls.vocab]
     return c
 
 # ---- agreement with fastai ----------------------------------------------------------------------------------------
@@ -81,7 +84,7 @@ def cats(photos, tmp_path_factory):
     "The learner of lesson 01, with a lambda for labels, and its folder."
     weights = (ROOT/'data/backbone.safetensors').exists()
     dls = make_dls(photos, [upright, Resize(96)], label=lambda name: name[0].isupper())
-    learn = vision_learner(dls, resnet_mini, metrics=error_rate, pretrained=weights)
+    learn = vision_learner(dls, backbone('resnet_mini'), metrics=error_rate, pretrained=weights)
     with learn.no_bar(), learn.no_logging(): learn.fit(1, 3e-3)
     settle(learn)
     return learn, export_classifier(learn, tmp_path_factory.mktemp('models')/'cats')
@@ -89,7 +92,7 @@ def cats(photos, tmp_path_factory):
 def test_two_classes_and_a_lambda(cats):
     learn, folder = cats
     c = assert_same(learn, folder)
-    assert c.labels == ['False', 'True'] and {f.name for f in folder.iterdir()} == {'card.json', 'model.onnx', 'model.safetensors'}
+    assert c.classes_ == ['False', 'True'] and {f.name for f in folder.iterdir()} == {'card.json', 'model.onnx', 'model.safetensors'}
     card = c.card
     assert card['format'] == 1 and card['size'] == [96, 96] and card['resize']['method'] == 'crop' and card['arch'] == 'resnet_mini'
     assert card['metrics']['error_rate'] == pytest.approx(learn.validate()[1], abs=1e-5)
@@ -98,7 +101,7 @@ def test_two_classes_and_a_lambda(cats):
 def test_the_weights_go_on_training(cats):
     from safetensors.torch import load_file
     learn, folder = cats
-    fresh = vision_learner(learn.dls, resnet_mini, pretrained=False)
+    fresh = vision_learner(learn.dls, backbone('resnet_mini'), pretrained=False)
     fresh.model.load_state_dict(load_file(folder/'model.safetensors'))
     fresh.model.eval()
     assert abs(fastai_probs(fresh) - fastai_probs(learn)).max() < 1e-3
@@ -115,7 +118,7 @@ def test_37_breeds_with_presizing_quietly(tmp_path, capfd):
         folder = export_classifier(learn, tmp_path/'breeds')
     assert capfd.readouterr() == ('', '')
     c = assert_same(learn, folder)
-    assert len(c.labels) == 37 and c.card['mean'] == pytest.approx(imagenet_stats[0], abs=1e-6)
+    assert len(c.classes_) == 37 and c.card['mean'] == pytest.approx(imagenet_stats[0], abs=1e-6)
     assert c.card['data']['name'] == 'pets' and c.card['data']['source'] == 'sample'
 
 def test_timm(photos, tmp_path):
@@ -136,7 +139,15 @@ def test_item_transforms_to_the_pixel(photos, name):
     learn = Learner(dls, small_net(), loss_func=CrossEntropyLossFlat())
     size, rule = deploy._item_rule(learn)
     for f in dls.valid_ds.items:
-        assert (deploy._cut(deploy._picture(f), size, rule) == item(dls, f)).all(), f.name
+        assert (runtime._cut(runtime._picture(f), size, rule) == item(dls, f)).all(), f.name
+
+def by_steps(dls, size):
+    "What the steps of the export make of 8 validation pictures, and what fastai makes of them."
+    learn = Learner(dls, nn.Flatten(), loss_func=CrossEntropyLossFlat())
+    x = torch.from_numpy(np.stack([runtime._cut(runtime._picture(f), *deploy._item_rule(learn)) for f in dls.valid_ds.items[:8]]))
+    ours = x.permute(0, 3, 1, 2).float()
+    for step in deploy._batch_steps(learn, size): ours = step(ours)
+    return ours, dls.valid.one_batch()[0].as_subclass(torch.Tensor)
 
 BATCH = dict(nothing=[], norm=[MEAN_STD], augment=aug_transforms(), presize=[*aug_transforms(size=96), MEAN_STD], by_three=aug_transforms(size=64),
     oblong=aug_transforms(size=(96, 60)), bigger=aug_transforms(size=260, align_corners=False), crops=aug_transforms(size=128, min_scale=.5),
@@ -144,14 +155,8 @@ BATCH = dict(nothing=[], norm=[MEAN_STD], augment=aug_transforms(), presize=[*au
 
 @pytest.mark.parametrize('name', BATCH)
 def test_batch_transforms(photos, name):
-    dls = make_dls(photos, Resize((192, 215)), BATCH[name])
-    learn = Learner(dls, nn.Flatten(), loss_func=CrossEntropyLossFlat())
-    x = torch.from_numpy(np.stack([deploy._cut(deploy._picture(f), *deploy._item_rule(learn)) for f in dls.valid_ds.items[:8]]))
-    steps, *_ = deploy._batch_steps(learn, [192, 215])
-    ours = x.permute(0, 3, 1, 2).float()
-    for step in steps: ours = step(ours)
-    theirs = dls.valid.one_batch()[0]
-    assert ours.shape == theirs.shape and abs(ours - theirs.as_subclass(torch.Tensor)).max() < 1e-4
+    ours, theirs = by_steps(make_dls(photos, Resize((192, 215)), BATCH[name]), [192, 215])
+    assert ours.shape == theirs.shape and abs(ours - theirs).max() < 1e-5   # fastai's own rounding: 7e-6
 
 class Grey(nn.Module):   # for pictures of one channel
     def __init__(self): super().__init__(); self.net = small_net(c=1)
@@ -163,7 +168,7 @@ def test_grey_pictures_from_a_table(photos, tmp_path):
     dls = DataBlock((ImageBlock(PILImageBW), CategoryBlock), get_x=ColReader('file'), get_y=ColReader('cat'), item_tfms=RRC(96),
                     splitter=RandomSplitter(seed=1)).dataloaders(table, bs=8, num_workers=0)
     learn = make_learner(dls, Grey(), loss_func=LabelSmoothingCrossEntropyFlat())
-    c = Classifier.load(export_classifier(learn, tmp_path/'m'))
+    c = PictureClassifier.load(export_classifier(learn, tmp_path/'m'))
     assert c.card['mode'] == 'L'
     assert abs(our_probs(c, list(dls.valid_ds.items.file)) - fastai_probs(learn)).max() < 1e-3
 
@@ -173,7 +178,7 @@ def test_a_learner_from_a_pickle_which_has_no_data(photos, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')   # that a pickle is code
         again = load_learner(tmp_path/'learn.pkl')
-    c = Classifier.load(export_classifier(again, tmp_path/'m'))
+    c = PictureClassifier.load(export_classifier(again, tmp_path/'m'))
     assert abs(our_probs(c, learn.dls.valid_ds.items) - fastai_probs(learn)).max() < 1e-3
     assert c.card['metrics'] == {}
 
@@ -182,8 +187,14 @@ def test_pictures_of_one_size_need_no_resize():
     learn = Learner(ImageDataLoaders.from_name_func(path, get_image_files(path)[:20], is_cat, num_workers=0), small_net(), loss_func=CrossEntropyLossFlat())
     assert deploy._item_rule(learn)[0] == [160, 160]
 
-@pytest.mark.parametrize('loss', [CrossEntropyLossFlat(weight=torch.tensor([1., 2.])), nn.CrossEntropyLoss(), F.cross_entropy, FocalLossFlat(), LabelSmoothingCrossEntropy()], ids=lambda f: getattr(f, '__name__', str(f)))
-def test_kinds_of_cross_entropy(loss): deploy._check_loss(loss, 2)
+LOSSES = {CrossEntropyLossFlat(weight=torch.tensor([1., 2.])): True, nn.CrossEntropyLoss(): True, F.cross_entropy: True, FocalLossFlat(): True,
+          LabelSmoothingCrossEntropy(): True, BCEWithLogitsLossFlat(): False, nn.MSELoss(): False, F.binary_cross_entropy: False}
+
+@pytest.mark.parametrize('loss, good', LOSSES.items(), ids=lambda o: getattr(o, '__name__', str(o)))
+def test_kinds_of_cross_entropy(loss, good):
+    try: deploy._check_loss(loss, 2)
+    except ValueError as e: assert not good and 'expected a kind of cross-entropy' in str(e)
+    else: assert good
 
 # ---- refusals -----------------------------------------------------------------------------------------------------
 
@@ -236,7 +247,7 @@ def test_a_failed_swap_keeps_the_old_model(cats, tmp_path):
     old = shutil.copytree(cats[1], tmp_path/'m')
     (tmp_path/'tmp').mkdir()
     with pytest.raises(FileNotFoundError): deploy._swap(tmp_path/'nothing', old, tmp_path/'tmp')
-    Classifier.load(old)
+    PictureClassifier.load(old)
     new = shutil.copytree(cats[1], tmp_path/'new')
     assert deploy._swap(new, old, tmp_path/'tmp') == old and not new.exists()
 
@@ -268,22 +279,48 @@ DAMAGE = {
 def test_a_damaged_folder_is_refused(cats, tmp_path, message):
     folder = shutil.copytree(cats[1], tmp_path/'m')
     DAMAGE[message](folder)
-    with pytest.raises((ValueError, FileNotFoundError), match=message): Classifier.load(folder)
+    with pytest.raises((ValueError, FileNotFoundError), match=message): PictureClassifier.load(folder)
 
 def test_neither_torch_nor_fastai(cats, photos):
     code = '''import sys
-from fastlessons.deploy.export import Classifier
-print(Classifier.load(sys.argv[1]).predict(sys.argv[2]))
+from fastlessons.deploy.classifier import PictureClassifier
+print(PictureClassifier.load(sys.argv[1]).predict_one(sys.argv[2]))
 heavy = {'torch', 'torchvision', 'fastai', 'fastcore', 'onnx', 'pandas', 'matplotlib', 'scipy'} & set(sys.modules)
 assert not heavy, heavy'''
     r = subprocess.run([sys.executable, '-W', 'error', '-c', code, cats[1], next(photos.glob('*.jpg'))], capture_output=True, text=True)
     assert r.returncode == 0 and 'True' in r.stdout and not r.stderr, r.stderr
 
+OLD_CARD = dict(labels=['cat', 'dog'], size=[32, 32], mode='RGB', mean=[], std=[], arch='Sequential', metrics={}, made='2026-01-01',
+    resize=dict(method='crop', size=[32, 32], pad_mode='reflection', resample='bilinear'),
+    data=dict(name='x', source='folder', train=1, valid=1), versions=dict(fastlessons='0.1.0', torch='2.9.0', fastai='2.8.8'))
+
+def test_a_folder_of_version_0_1_0_is_read(cats, tmp_path, pic):
+    "Its card has the same keys, in the format 1."
+    new = shutil.copytree(cats[1], tmp_path/'m')
+    card = json.loads((new/'card.json').read_text())
+    assert set(card) == {*OLD_CARD, 'format', 'files'} and card['format'] == 1 and set(card['resize']) == set(OLD_CARD['resize'])
+    change(new, versions=OLD_CARD['versions'])
+    assert set(PictureClassifier.load(new).predict_one(pic)) == {'True', 'False'}
+
+@pytest.mark.parametrize('name', ['Classifier', 'export_classifier', 'upright'])
+def test_old_names_say_where_they_are_now(name):
+    import fastlessons.deploy as old
+    text = refuses(ImportError, lambda: exec(f'from fastlessons.deploy import {name}'), 'Since version 0.2.0', sentences=0)
+    module, new = re.search(r'is (fastlessons\.deploy\.\w+)\.(\w+)', text).groups()
+    assert hasattr(importlib.import_module(module), new)
+    assert not hasattr(old, 'nothing_of_the_kind')
+
+def test_help_tells_of_every_parameter_of_a_method():
+    for name in ('load', 'predict', 'predict_proba', 'predict_one', 'score'):
+        f = getattr(PictureClassifier, name)
+        for p in inspect.signature(f).parameters.values(): assert p.name == 'self' or f'{p.name}: ' in f.__doc__, (name, p)
+        assert 'Returns' in f.__doc__ or 'Raises' in f.__doc__
+
 def test_the_module_works_as_a_file_of_its_own(cats, photos, tmp_path):
-    shutil.copy(deploy.__file__, tmp_path/'classifier.py')
+    shutil.copy(runtime.__file__, tmp_path/'classifier.py')
     code = """import sys
-from classifier import Classifier
-Classifier.load(sys.argv[1]).predict(sys.argv[2])
+from classifier import PictureClassifier
+PictureClassifier.load(sys.argv[1]).predict_one(sys.argv[2])
 assert 'fastlessons' not in {m.split('.')[0] for m in sys.modules}"""
     env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
     subprocess.run([sys.executable, '-c', code, cats[1], next(photos.glob('*.jpg'))], check=True, cwd=tmp_path, env=env)
@@ -291,7 +328,7 @@ assert 'fastlessons' not in {m.split('.')[0] for m in sys.modules}"""
 # ---- pictures -----------------------------------------------------------------------------------------------------
 
 @pytest.fixture
-def c(cats): return Classifier.load(cats[1])
+def c(cats): return PictureClassifier.load(cats[1])
 
 @pytest.fixture
 def pic(photos): return next(f for f in get_image_files(photos).sorted())
@@ -305,11 +342,11 @@ def noise(w, h, *c, high=256): return np.random.default_rng(0).integers(0, high,
 
 def test_all_kinds_of_input_say_the_same(c, pic):
     im = Image.open(pic).convert('RGB')
-    with open(pic, 'rb') as f: answers = [c.predict(o) for o in (pic, str(pic), pic.read_bytes(), f, io.BytesIO(pic.read_bytes()), im, np.array(im), np.array(im.convert('RGBA')))]
+    with open(pic, 'rb') as f: answers = [c.predict_one(o) for o in (pic, str(pic), pic.read_bytes(), f, io.BytesIO(pic.read_bytes()), im, np.array(im), np.array(im.convert('RGBA')))]
     assert all(a == answers[0] for a in answers)
     assert list(answers[0].values()) == sorted(answers[0].values(), reverse=True) and sum(answers[0].values()) == pytest.approx(1, abs=1e-5)
-    assert all(a == pytest.approx(answers[0], abs=1e-5) for a in c.predict_batch(iter([pic]*19)))
-    assert c.predict_batch([]) == []
+    many = c.predict_proba(iter([pic]*19))
+    assert many.shape == (19, 2) and np.allclose(many, [answers[0][k] for k in c.classes_], atol=1e-5)
 
 RGB = Image.fromarray(noise(120, 90, 3))
 KINDS = dict(cmyk=saved(RGB.convert('CMYK'), 'JPEG'), grey_jpeg=saved(RGB.convert('L'), 'JPEG'), rgba=saved(Image.fromarray(noise(120, 90, 4))), palette=saved(RGB.quantize(16)),
@@ -325,7 +362,7 @@ def test_kinds_of_pictures_as_in_fastai(cats, c, name):
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')   # Pillow's about transparency, in fastai's own reading
         theirs = item(learn.dls, KINDS[name])
-    assert (pixels[0] == theirs).all() and set(c.predict(KINDS[name])) == {'True', 'False'}
+    assert (pixels[0] == theirs).all() and set(c.predict_one(KINDS[name])) == {'True', 'False'}
 
 def test_16_bits_are_not_made_white(c):
     deep = Image.fromarray((np.arange(100*100).reshape(100, 100)*6).astype('uint16'))
@@ -350,23 +387,45 @@ BAD = dict(empty=(b'', 'not a picture'), text=(b'this is no picture'*100, 'not a
 @pytest.mark.filterwarnings('ignore::PIL.Image.DecompressionBombWarning')
 def test_bad_pictures_are_refused_in_plain_words(c, name):
     given, message = BAD[name]
-    with pytest.raises(ValueError, match=message) as e: c.predict(given)
+    with pytest.raises(ValueError, match=message) as e: c.predict_one(given)
     assert '/' not in str(e.value) and '0x' not in str(e.value)
-    with pytest.raises(ValueError, match='Picture 1: '): c.predict_batch([RGB, given])
+    with pytest.raises(ValueError, match='Picture 1: '): c.predict([RGB, given])
+
+def test_answers_come_in_the_container_of_the_question(c, photos):
+    import pandas as pd
+    files = get_image_files(photos).sorted()[:9]
+    probs = c.predict_proba(files, bs=4)
+    best = [c.classes_[i] for i in probs.argmax(1)]
+    assert len(set(best)) == 2, 'the test must be able to fail'
+    for asked in (list(files), tuple(files), files, iter(files)): assert c.predict(asked) == best
+    series = c.predict(pd.Series(files, index=list('abcdefghi')))
+    assert isinstance(series, pd.Series) and list(series) == best and list(series.index) == list('abcdefghi')
+    paths, pixels = np.array([str(f) for f in files]), np.stack([c._pixels(f) for f in files])
+    for asked in paths, pixels: assert isinstance(c.predict(asked), np.ndarray) and c.predict(asked).tolist() == best
+    assert c.predict([]) == [] and c.predict_proba([]).shape == (0, 2)
+    assert c.score(files, best) == 1 and c.score(files, [b == 'True' for b in best]) == 1   # labels are kept as text
+    assert c.score(files, ['True']*9) == best.count('True')/9
+
+def test_one_picture_where_a_list_is_expected(c, pic):
+    im = Image.open(pic).convert('RGB')
+    for one in (pic, str(pic), pic.read_bytes(), im, np.array(im)):
+        for f in c.predict, c.predict_proba: refuses(TypeError, lambda: f(one), 'Expected a list')
+    for bs in 0, 1.5, None: refuses(ValueError, lambda: c.predict([pic], bs=bs), 'bs is')
+    refuses(ValueError, lambda: c.score([pic], []), '1 pictures and 0 labels')
 
 def test_a_cut_off_picture_that_pillow_has_only_opened(c):
-    with pytest.raises(ValueError, match='cut off'): c.predict(Image.open(io.BytesIO(JPEG[:len(JPEG)//2])))
+    with pytest.raises(ValueError, match='cut off'): c.predict_one(Image.open(io.BytesIO(JPEG[:len(JPEG)//2])))
 
 def test_other_things_are_refused(c, tmp_path):
-    with pytest.raises(FileNotFoundError, match="There is no file 'x.jpg'") as e: c.predict(tmp_path/'x.jpg')
+    with pytest.raises(FileNotFoundError, match="There is no file 'x.jpg'") as e: c.predict_one(tmp_path/'x.jpg')
     assert str(tmp_path) not in str(e.value)
     for o in None, 3, [1, 2], {}:
-        with pytest.raises(TypeError, match='not '+type(o).__name__): c.predict(o)
-    with pytest.raises(FileNotFoundError): c.predict(tmp_path)
+        with pytest.raises(TypeError, match='not '+type(o).__name__): c.predict_one(o)
+    with pytest.raises(FileNotFoundError): c.predict_one(tmp_path)
 
 def test_padding_of_a_thread_is_refused(c):
     c.card = dict(c.card, resize=dict(c.card['resize'], method='pad'))
-    with pytest.raises(ValueError, match='long and thin'): c.predict(KINDS['tall'])
+    with pytest.raises(ValueError, match='long and thin'): c.predict_one(KINDS['tall'])
 
 # ---- EXIF ---------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,8 @@ from PIL import Image
 
 from fastlessons.deploy import web
 from fastlessons.data import get_data
-from fastlessons.deploy.export import Classifier, export_classifier
+from fastlessons.deploy.classifier import PictureClassifier
+from fastlessons.deploy.export import export_classifier
 
 # ---------- a model, an app
 
@@ -28,7 +29,7 @@ def model(pets, tmp_path_factory):
     return export_classifier(learn, tmp_path_factory.mktemp('web')/'model')
 
 @pytest.fixture(scope='module')
-def classifier(model): return Classifier.load(model)
+def classifier(model): return PictureClassifier.load(model)
 
 def free_port():
     with socket.create_server(('127.0.0.1', 0)) as s: return s.getsockname()[1]
@@ -198,7 +199,7 @@ def turned(pet, n):
 
 def test_app_answers_as_python_does(app, classifier, pets):
     for f in pets[::90]:
-        assert app.predict(f.read_bytes()) == pytest.approx(classifier.predict(f), abs=1e-5)
+        assert app.predict(f.read_bytes()) == pytest.approx(classifier.predict_one(f), abs=1e-5)
     app.start = app.memory()
 
 @pytest.mark.parametrize('name', BAD)
@@ -211,13 +212,13 @@ def test_bad_picture_is_refused_in_plain_words(app, name):
 def test_odd_picture_gets_the_answer_that_python_gives(app, classifier, name):
     assert set(ODD) == set(odd()) if name == ODD[0] else True
     data, file = odd()[name]
-    assert app.predict(data, file) == pytest.approx(classifier.predict(data), abs=1e-5)
+    assert app.predict(data, file) == pytest.approx(classifier.predict_one(data), abs=1e-5)
 
 @pytest.mark.parametrize('n', range(1, 9))
 def test_turned_photo_is_turned_back(app, classifier, pet, n):
     answer = app.predict(turned(pet, n))
-    assert answer == pytest.approx(classifier.predict(turned(pet, n)), abs=1e-5)
-    if n == 6: assert answer != pytest.approx(classifier.predict(turned(pet, 1)), abs=1e-4)
+    assert answer == pytest.approx(classifier.predict_one(turned(pet, n)), abs=1e-5)
+    if n == 6: assert answer != pytest.approx(classifier.predict_one(turned(pet, 1)), abs=1e-4)
 
 @pytest.mark.parametrize('mb', [11, 50])
 def test_large_file_is_refused(app, mb):
@@ -231,7 +232,7 @@ def test_large_body_of_another_kind_is_refused(app):
 def assert_no_answer(text): assert 'event: error' in text or 'data: [{}]' in text, text
 
 def test_wrong_content_type(app, classifier, pet):
-    assert app.predict(jpeg(pet), 'a.jpg', 'text/plain') == pytest.approx(classifier.predict(jpeg(pet)), abs=1e-5)   # what is in it counts
+    assert app.predict(jpeg(pet), 'a.jpg', 'text/plain') == pytest.approx(classifier.predict_one(jpeg(pet)), abs=1e-5)   # what is in it counts
     assert app.ask('POST', '/gradio_api/upload', data=b'abc', headers={'Content-Type': 'text/plain'}).status_code == 400
     assert app.ask('POST', '/gradio_api/upload', data=b'abc', headers={'Content-Type': 'multipart/form-data'}).status_code >= 400
     assert app.ask('POST', '/gradio_api/call/predict', data=b'\xff\x00', headers={'Content-Type': 'application/json'}).status_code == 422
@@ -289,22 +290,22 @@ def test_no_answer_tells_about_the_machine(app):
     for answer in app.heard:
         request, said = answer.split(' -> ', 1)
         assert not LEAK.search(said), (request, LEAK.search(said), said[:2000])
-        assert web.GRADIO not in said and str(app.tmp) not in said, answer[:2000]
+        assert web._GRADIO not in said and str(app.tmp) not in said, answer[:2000]
 
 def test_app_still_answers_and_its_memory_is_where_it_was(app, classifier, pets):
-    assert app.predict(pets[7].read_bytes()) == pytest.approx(classifier.predict(pets[7]), abs=1e-5)
+    assert app.predict(pets[7].read_bytes()) == pytest.approx(classifier.predict_one(pets[7]), abs=1e-5)
     print(f'memory before {app.start:.0f} MB, after {app.memory():.0f} MB')
     assert app.memory() < app.start+60
 
 def test_many_at_once_and_none_is_lost(app, pets, classifier):
     from concurrent.futures import ThreadPoolExecutor
     with ThreadPoolExecutor(16) as pool: answers = list(pool.map(lambda f: app.predict(f.read_bytes()), pets[:48]))
-    assert [max(a, key=a.get) for a in answers] == [next(iter(classifier.predict(f))) for f in pets[:48]]
+    assert [max(a, key=a.get) for a in answers] == [next(iter(classifier.predict_one(f))) for f in pets[:48]]
 
 def test_gradios_own_client_works(app, pets, classifier):
     from gradio_client import Client, handle_file
     out = Client(app.url, verbose=False).predict(handle_file(str(pets[3])), api_name='/predict')
-    assert out['label'] == next(iter(classifier.predict(pets[3])))
+    assert out['label'] == next(iter(classifier.predict_one(pets[3])))
 
 @pytest.fixture(scope='module')
 def browser(): yield from start_chromium()
@@ -444,11 +445,11 @@ def test_page_is_complete(page_folder):
 
 def test_runtime_is_checked(home, monkeypatch):
     home.mkdir()
-    (home/web._tgz).write_bytes(b'something else')
-    monkeypatch.setattr(web, '_by_npm', lambda folder: (folder/web._tgz).write_bytes(b'forged'))
+    (home/web._TGZ).write_bytes(b'something else')
+    monkeypatch.setattr(web, '_by_npm', lambda folder: (folder/web._TGZ).write_bytes(b'forged'))
     monkeypatch.setattr(shutil, 'which', lambda name: f'/bin/{name}')
     with pytest.raises(ConnectionError, match='npm could not get it.*npm pack onnxruntime-web@'): web.runtime()
-    assert {p.name for p in home.iterdir() if not p.name.endswith('.lock')} == {web._tgz}   # nothing half done
+    assert {p.name for p in home.iterdir() if not p.name.endswith('.lock')} == {web._TGZ}   # nothing half done
 
 def test_runtime_without_npm(home, monkeypatch):
     monkeypatch.setattr(shutil, 'which', lambda name: None)
@@ -459,20 +460,20 @@ def test_page_says_what_python_says(visitor, classifier, pets):
     worst, valid = 0, pets[::24]
     assert len(valid) >= 30
     for f in valid:
-        ours, theirs = classifier.predict(f), visitor.exact(f.read_bytes())
+        ours, theirs = classifier.predict_one(f), visitor.exact(f.read_bytes())
         assert list(ours) == list(theirs)
         worst = max(worst, *(abs(ours[k]-theirs[k]) for k in ours))
     print(f'{len(valid)} pictures, largest difference of a probability {worst:.1e}')
     assert worst < .02
     says = visitor.give(pets[3].read_bytes())
-    best = next(iter(classifier.predict(pets[3]).items()))
+    best = next(iter(classifier.predict_one(pets[3]).items()))
     assert says.startswith(f'Most likely: {best[0]}, ') and len(visitor.bars()) == 2 and list(visitor.bars())[0] == best[0]
 
 # not: a palette with a transparent colour. A browser forgets the colour of what cannot be seen; Pillow and fastai use it.
 @pytest.mark.parametrize('name', [n for n in ODD if n != 'palette'] + [f'turned {n}' for n in range(1, 9)])
 def test_page_reads_odd_pictures_as_python_does(calculator, classifier, pet, name):
     data = turned(pet, int(name[-1])) if name.startswith('turned') else odd()[name][0]
-    assert calculator.exact(data) == pytest.approx(classifier.predict(data), abs=.02)
+    assert calculator.exact(data) == pytest.approx(classifier.predict_one(data), abs=.02)
 
 RULES = [(m, p) for m in ('crop', 'squish') for p in ('reflection',)] + [(m, p) for m in ('pad', 'none') for p in ('zeros', 'border', 'reflection')]
 
@@ -486,7 +487,7 @@ def test_page_cuts_and_shrinks_to_the_same_bytes(calculator, size):
     for (method, pad_mode), mode, out in cases if w < 1000 else cases[::7]:   # the large one is read in strips
         card = dict(size=list(out), mode=mode, resize=dict(method=method, size=[96, 128], pad_mode=pad_mode, resample='bilinear'))
         if method == 'none': del card['resize']['size']
-        want = Classifier(dict(card, labels=[]), None)._pixels(im)
+        want = PictureClassifier(dict(card, labels=[]), None)._pixels(im)
         got = calculator.tab.evaluate('card => btoa(Array.from(pixels(picture, card), b => String.fromCharCode(b)).join(""))', card)
         assert base64.b64decode(got) == want.tobytes(), (method, pad_mode, mode, out)
 

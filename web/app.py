@@ -22,11 +22,11 @@ from PIL import Image
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 
-from classifier import MAX_PIXELS, Classifier   # a copy of fastlessons.deploy
+from classifier import MAX_PIXELS, PictureClassifier   # a copy of the library's
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.simplefilter('error', Image.DecompressionBombWarning)   # else Pillow only warns, up to twice the limit
-classifier = Classifier.load(HERE/'model')
+classifier = PictureClassifier.load(HERE/'model')
 
 def refuse(why): return gr.Error(why, print_exception=False)
 
@@ -35,7 +35,7 @@ def classify(path):
     if not path: return None
     path, pictures = Path(path).resolve(), Path('pictures').resolve()
     if not (path.is_relative_to(pictures) and path.is_file()): raise refuse('That picture is no longer here. Please give it again.')
-    try: return classifier.predict(path)
+    try: return classifier.predict_one(path)
     except ValueError as e: raise refuse(str(e)) from None   # not a picture, damaged or too big: the message says which
     except Exception: raise refuse('That picture cannot be used. Please try another.') from None
 
@@ -99,7 +99,7 @@ class Picture(gr.Image):
     def move_resource_to_block_cache(self, path): return path and str(path)
     async def async_move_resource_to_block_cache(self, path): return path and str(path)
 
-labels = classifier.labels
+labels = classifier.classes_
 with gr.Blocks(title=TITLE, analytics_enabled=False) as demo:
     gr.Markdown(f'# {TITLE}\nGive it a picture and see which of {len(labels)} labels fits best.')
     with gr.Row():

@@ -6,165 +6,203 @@
 __all__ = ['check_images', 'head_learner', 'tune_head']
 
 # %% ../../nbs/lib/vision/transfer.ipynb #68f41efd
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from copy import deepcopy
-from fastai.vision.all import *
+from pathlib import Path
+
+import torch
+from fastai.vision.all import (
+    DataLoader, DataLoaders, L, Learner, PILImage, RandomResizedCrop, Resize, ToTensor,
+    chunked, defaults, fa_collate, range_of, to_device)
+from PIL import Image
+from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 
-from ..core import document, progress, check_int
+from ..core import check_int, document, progress
 from ..layers import fast_bf16, one_core
 
 # %% ../../nbs/lib/vision/transfer.ipynb #93c1b934
-def check_image(
-    fn,  # path of a picture
-):       # Returns what is wrong with it, or None
-    """Decode all of a picture, at an eighth of its size if it is a JPEG, to see whether it can be read.
+def _flaw(path):
+    """Return what is wrong with a picture file, or None: decode all of it.
 
-    fastai's `verify_image` gives True or False, decodes at full size, and does not compare format and name."""
+    A JPEG is decoded at an eighth of its size. fastai's `verify_image` gives True or
+    False, decodes at full size, and does not compare format and name."""
     try:
-        with Image.open(fn) as im:
-            im.draft('RGB', (1,1))
+        with Image.open(path) as im:
+            im.draft('RGB', (1, 1))
             im.load()
-    except Image.UnidentifiedImageError: return 'not a picture' if Path(fn).stat().st_size else 'empty file'
-    except Exception as e: return str(e) or type(e).__name__  # damage makes Pillow's readers raise many types
-    want = Image.registered_extensions().get(Path(fn).suffix.lower(), im.format)
-    if im.format not in (want, 'MPO'): return f'really a {im.format}'  # MPO: a JPEG with a second one behind it
+    except Image.UnidentifiedImageError:
+        return 'not a picture' if Path(path).stat().st_size else 'empty file'
+    except Exception as e:   # damage makes Pillow's readers raise many types
+        return str(e) or type(e).__name__
+    want = Image.registered_extensions().get(Path(path).suffix.lower(), im.format)
+    if im.format not in (want, 'MPO'):   # MPO: a JPEG with a second one behind it
+        return f'really a {im.format}'
 
 # %% ../../nbs/lib/vision/transfer.ipynb #4ecdca53
 def check_images(
-    files,  # paths of pictures
-):          # Returns an L of those that can be read, in the same order. Raises ValueError if none is left
-    "Leave out pictures that are damaged or of another format than their name says, and print which."
+    files:list, # paths of pictures
+    *,
+    show:bool=False, # print how many there are, and which are left out
+)->L: # those that can be read, in the same order; raises ValueError if none is left
+    """Leave out pictures that are damaged or of another format than their name says.
+
+    Which ones it prints with `show`, else it warns of them."""
     files = L(files)
-    with ThreadPoolExecutor(defaults.cpus) as ex: why = list(ex.map(check_image, files))
-    bad = [f'{Path(f).name} ({w})' for f, w in zip(files, why) if w]
+    with ThreadPoolExecutor(defaults.cpus) as pool: flaws = list(pool.map(_flaw, files))
+    bad = [f'{Path(f).name} ({flaw})' for f, flaw in zip(files, flaws) if flaw]
     if len(bad) == len(files):
-        raise ValueError(f"No readable picture among {len(files)} files {', '.join(bad[:3])}. Is it the right folder?")
+        first = ', '.join(bad[:3])
+        raise ValueError(f'No readable picture among {len(files)} files {first}. '
+                         'Is it the right folder?')
+    _tell(len(files), bad, show)
+    return files[[not flaw for flaw in flaws]]
+
+def _tell(n, bad, show):
+    "Print what was left out of `n` pictures, or warn."
     more = f' and {len(bad)-10} more' if len(bad) > 10 else ''
-    print(f'{len(files)} pictures, {len(bad)} left out' + (': ' if bad else '') + ', '.join(bad[:10]) + more)
-    return files[[not w for w in why]]
+    names = f": {', '.join(bad[:10])}{more}" if bad else ''
+    says = f'{n} pictures, {len(bad)} left out{names}'
+    if show: print(says)
+    elif bad: warnings.warn(says, stacklevel=3)
 
 # %% ../../nbs/lib/vision/transfer.ipynb #475ba99f
-def needed_size(
-    dls,  # DataLoaders of pictures
-):        # Returns pixels a side, or None
-    "Tell how large a picture file has to be decoded; None if `dls` reads pictures in a way of its own."
-    tl, tfms = dls.train_ds.tls[0], [t for t in dls.valid.after_item.fs if not isinstance(t, ToTensor)]
-    plain = [t.name for t in tl.tfms.fs if t.name != 'noop'] == ['PILBase.create'] and type(tl[0]) is PILImage
-    if plain and [type(t) for t in tfms] in ([Resize], [RandomResizedCrop]):
-        return int(max(tfms[0].size) * (1 + getattr(tfms[0], 'val_xtra', 0))) + 8
+def _needed_size(dls):
+    "Tell how many pixels a side are needed; None if `dls` reads in a way of its own."
+    tl = dls.train_ds.tls[0]
+    steps = [t.name for t in tl.tfms.fs if t.name != 'noop']
+    if steps != ['PILBase.create'] or type(tl[0]) is not PILImage: return None
+    tfms = [t for t in dls.valid.after_item.fs if not isinstance(t, ToTensor)]
+    if [type(t) for t in tfms] not in ([Resize], [RandomResizedCrop]): return None
+    margin = getattr(tfms[0], 'val_xtra', 0)
+    return int(max(tfms[0].size) * (1 + margin)) + 8
 
-def open_small(
-    fn,  # path of a picture
-    px,  # pixels a side that are needed
-):       # Returns a PILImage, at least `px` pixels a side if the file has them
-    "Open a picture; decode a JPEG at 1/8, 1/4 or 1/2 of its size where that is enough."
-    with Image.open(fn) as im:
-        im.draft('RGB', (px,px))
+def _open_small(path, px):
+    "Open a picture, a JPEG at 1/8, 1/4 or 1/2 of its size if that leaves `px` a side."
+    with Image.open(path) as im:
+        im.draft('RGB', (px, px))
         return PILImage(im.convert('RGB'))
 
 # %% ../../nbs/lib/vision/transfer.ipynb #ff447624
-def read_batch(
-    dls,      # DataLoaders whose validation transforms are used
-    tl,       # pictures: `dls.train_ds.tls[0]` or `dls.valid_ds.tls[0]`
-    idxs,     # which of them
-    px=None,  # pixels a side that are needed; None: read in fastai's way
-):            # Returns a tensor (len(idxs),3,h,w) on the device of `dls`
-    "Read pictures as a batch, all of them as fastai reads a validation picture."
-    item, batch = deepcopy((dls.valid.after_item, dls.valid.after_batch))  # some keep notes: each thread has its own
+def _read_batch(dls, tl, idxs, px=None):
+    """Read pictures `idxs` of `tl` as fastai reads them for validation: (n,3,h,w).
+
+    `tl` is `dls.train_ds.tls[0]` or that of `valid_ds`; of each picture `px` pixels
+    a side are needed, None: read in fastai's way."""
+    item = deepcopy(dls.valid.after_item)   # some keep notes: each thread has its own
+    batch = deepcopy(dls.valid.after_batch)
     item.split_idx = batch.split_idx = 1   # 1 is validation
-    xs = [item((open_small(tl.items[i], px) if px else tl[i],)) for i in idxs]
+    xs = [item((_open_small(tl.items[i], px) if px else tl[i],)) for i in idxs]
     return batch(to_device(fa_collate(xs), dls.device))[0].as_subclass(Tensor)
 
 # %% ../../nbs/lib/vision/transfer.ipynb #08a9dfa0
-def fast_copy(
-    body,  # network from pictures to features
-    dev,   # torch.device to put it on
-):         # Returns the copy, for inference only
-    "Copy a network: batch norm folded into the convolutions, channels last, bfloat16 if the processor has it."
+def _fast_copy(body, dev):
+    """Copy a network to `dev`, for inference.
+
+    Batch norm is folded into the convolutions, channels lie last, and numbers are
+    bfloat16 where that is fast."""
     net = deepcopy(body).eval()
-    with suppress(Exception): net = fuse(net)   # torch.fx runs the network's own code on symbols, which may raise
-                                                # anything; then the copy is only slower
+    # torch.fx runs the network's own code on symbols, which may raise anything;
+    # then the copy is only slower.
+    with suppress(Exception): net = fuse(net)
     dt = torch.bfloat16 if dev.type == 'cpu' and fast_bf16() else torch.float32
     return net.to(dev, dt, memory_format=torch.channels_last)
 
 # %% ../../nbs/lib/vision/transfer.ipynb #9f11ca26
-def keep_features(
-    dls,    # DataLoaders of pictures
-    net,    # network from pictures to features
-    bs=16,  # pictures at a time: few, so that what lies between the layers stays in the processor's cache
-    show=True,  # a bar while it goes on
-):          # Returns two tensors: features of the training set (n,nf) and of the validation set (m,nf)
-    "Push every picture once through `net`; each core takes a batch all the way from file to features."
-    px, dt = needed_size(dls), next(net.parameters()).dtype
+def _keep_features(dls, net, bs=16, show=True):
+    """Push each picture once through `net`: features (n,nf) to train and to validate.
+
+    Few pictures at a time: what lies between layers stays in the processor's cache."""
+    px = _needed_size(dls)
+    dt = next(net.parameters()).dtype
     @torch.inference_mode()
-    def one(job): return net(read_batch(dls, *job, px).to(dt, memory_format=torch.channels_last))
-    dss = dls.train_ds, dls.valid_ds
-    jobs = [(ds.tls[0], idxs) for ds in dss for idxs in chunked(range_of(ds), bs)]
-    with one_core(), ThreadPoolExecutor(defaults.cpus) as ex:
-        res = list(progress(ex.map(one, jobs), len(jobs), show))
-    return torch.cat(res).float().split([len(ds) for ds in dss])
+    def one(job):
+        xb = _read_batch(dls, *job, px)
+        return net(xb.to(dt, memory_format=torch.channels_last))
+
+    sets = dls.train_ds, dls.valid_ds
+    jobs = [(ds.tls[0], idxs) for ds in sets for idxs in chunked(range_of(ds), bs)]
+    with one_core(), ThreadPoolExecutor(defaults.cpus) as pool:
+        feats = list(progress(pool.map(one, jobs), len(jobs), show))
+    return torch.cat(feats).float().split([len(ds) for ds in sets])
 
 # %% ../../nbs/lib/vision/transfer.ipynb #2d1588fc
-def split_model(
-    learn,  # Learner from `vision_learner`
-):          # Returns two networks: pictures to features (n,nf), features to predictions. Raises TypeError, ValueError
-    "Cut the model of `learn` after the pooling, and refuse what cannot be cut or trained."
-    m, dls = learn.model, learn.dls
-    if not (isinstance(m, nn.Sequential) and len(m) == 2 and isinstance(m[1], nn.Sequential)):
-        raise TypeError(f'Expected nn.Sequential(body, head), as vision_learner makes it; this is {type(m).__name__}.')
-    if not all(hasattr(ds, 'tls') for ds in (dls.train_ds, dls.valid_ds)):
-        raise TypeError(f'Expected dls of ImageDataLoaders or a DataBlock; the set is {type(dls.train_ds).__name__}.')
-    if len(dls.train_ds) < 2 or len(dls.valid_ds) < 1 or dls.c < 2:
-        raise ValueError(f'Training needs two pictures, two classes, and a picture to validate on. Here are '
-                         f'{len(dls.train_ds)} to train, {len(dls.valid_ds)} to validate, classes {list(dls.vocab)}.')
-    i = next((i for i, l in enumerate(m[1], 1) if type(l).__name__ == 'Flatten'), 0)  # 0: a head without one
-    return nn.Sequential(m[0], m[1][:i]), m[1][i:]
+def _check_learner(learn):
+    "Refuse a learner whose model cannot be cut, or with no pictures or too few."
+    m = learn.model
+    parts = [*m] if isinstance(m, nn.Sequential) else []
+    if len(parts) != 2 or not isinstance(parts[1], nn.Sequential):
+        raise TypeError('Expected nn.Sequential(body, head), as vision_learner makes '
+                        f'it; this is {type(m).__name__}.')
+    sets = learn.dls.train_ds, learn.dls.valid_ds
+    if not all(hasattr(ds, 'tls') for ds in sets):
+        raise TypeError('Expected dls of ImageDataLoaders or a DataBlock; '
+                        f'the set is {type(sets[0]).__name__}.')
+    train, valid = map(len, sets)
+    if train < 2 or valid < 1 or learn.dls.c < 2:
+        raise ValueError('Training needs two pictures, two classes, and a picture to '
+                         f'validate on. Here are {train} to train, {valid} to '
+                         f'validate, classes {[*learn.dls.vocab]}.')
+
+def _split_model(model):
+    "Cut a model after the pooling: pictures to features (n,nf), features to predictions."
+    body, head = model
+    kinds = [type(layer).__name__ for layer in head]
+    i = kinds.index('Flatten') + 1 if 'Flatten' in kinds else 0
+    return nn.Sequential(body, head[:i]), head[i:]
 
 # %% ../../nbs/lib/vision/transfer.ipynb #3a1fb077
-def feature_dl(
-    x,         # features (n,nf)
-    ds,        # their data set, for the labels
-    epochs,    # times that all are seen, each time shuffled anew
-    bs,        # batch size at least, if there are so many
-):             # Returns a DataLoader
-    "Serve kept features and their labels in batches."
+def _feature_dl(x, ds, epochs, bs):
+    "Serve features and the labels of `ds`, `epochs` times, each time shuffled anew."
     y = torch.stack([o.as_subclass(Tensor) for o in ds.tls[1]]).to(x.device)
-    idxs = [i for _ in range(epochs) for i in torch.randperm(len(x)).tensor_split(max(1, len(x)//bs))]
-    return DataLoader(idxs, bs=None, num_workers=0, after_item=lambda i: (x[i], y[i]), device=x.device)
+    n = max(1, len(x)//bs)
+    idxs = [i for _ in range(epochs) for i in torch.randperm(len(x)).tensor_split(n)]
+    def rows(i): return x[i], y[i]
+    return DataLoader(idxs, bs=None, num_workers=0, after_item=rows, device=x.device)
 
 # %% ../../nbs/lib/vision/transfer.ipynb #4a3f0f56
 def head_learner(
-    learn,     # Learner from `vision_learner`
-    epochs=1,  # times over the training set in what this learner counts as one epoch
-    bs=None,   # batch size at least; None: a tenth of the training set, but not under 8 and not over 64
-    show=True, # a bar while the body looks at the pictures
-):             # Returns a Learner whose model is the head of `learn`. Raises TypeError for a model of other parts than
-               # `vision_learner` makes, ValueError for too few pictures or classes or a bad setting
-    "Compute the features of all pictures once, and return a learner that trains the head of `learn` on them."
+    learn:Learner, # from `vision_learner`
+    epochs:int=1, # times over the training set in what it counts as one epoch
+    bs:int=None, # batch size at least; None: a tenth of the training set, from 8 to 64
+    *,
+    show:bool=True, # a bar while the body looks at the pictures
+)->Learner: # its model is the head of `learn`; raises TypeError, ValueError
+    """Compute the features of all pictures once; return a learner of the head on them.
+
+    A model of other parts than `vision_learner` makes is a TypeError; too few pictures
+    or classes, or a bad setting, a ValueError."""
     check_int(epochs=epochs, bs=1 if bs is None else bs)
-    body, head = split_model(learn)
+    _check_learner(learn)
     dls = learn.dls
     learn.model.to(dls.device)
-    xt, xv = keep_features(dls, fast_copy(body, dls.device), show=show)
-    bs = bs or min(64, max(8, len(xt)//10))
-    fdls = DataLoaders(feature_dl(xt, dls.train_ds, epochs, bs), feature_dl(xv, dls.valid_ds, 1, bs), device=dls.device)
-    return Learner(fdls, head, learn.loss_func, learn.opt_func, metrics=learn.metrics, path=learn.path)
+    body, head = _split_model(learn.model)
+    train, valid = _keep_features(dls, _fast_copy(body, dls.device), show=show)
+    bs = bs or min(64, max(8, len(train)//10))
+    fdls = DataLoaders(_feature_dl(train, dls.train_ds, epochs, bs),
+                       _feature_dl(valid, dls.valid_ds, 1, bs), device=dls.device)
+    return Learner(fdls, head, learn.loss_func, learn.opt_func,
+                   metrics=learn.metrics, path=learn.path)
 
 def tune_head(
-    learn,      # Learner from `vision_learner`
-    epochs=20,  # times that the head sees the training set
-    lr=3e-3,    # highest learning rate of the one cycle
-    show=True,  # fastai's table, and a bar
-):              # Returns nothing. Raises TypeError, ValueError as `head_learner`
-    """Train the head of `learn` fast: its frozen body sees every picture once, the head learns from what it keeps.
+    learn:Learner, # from `vision_learner`
+    epochs:int=20, # times that the head sees the training set
+    lr:float=3e-3, # highest learning rate of the one cycle
+    *,
+    show:bool=True, # fastai's table, and a bar
+)->None: # raises TypeError, ValueError as `head_learner`
+    """Train the head of `learn` fast: its frozen body sees every picture once.
 
-    The table has one line, for all epochs. Nothing is augmented; the body's parameters stay as they are. The learning
-    rate was chosen with MobileNetV2 and SqueezeNet on 968 photos of Oxford-IIIT Pet, the epochs on the drawn sample."""
+    The table has one line, for all epochs. Nothing is augmented; the body's parameters
+    stay as they are. The learning rate was chosen with MobileNetV2 and SqueezeNet on
+    968 photos of Oxford-IIIT Pet, the epochs on the drawn sample."""
     with one_core(), ExitStack() as quiet:
         head = head_learner(learn, epochs, show=show)
-        if not show: quiet.enter_context(head.no_bar()), quiet.enter_context(head.no_logging())
+        if not show:
+            quiet.enter_context(head.no_bar())
+            quiet.enter_context(head.no_logging())
         head.fit_one_cycle(1, lr)
 
 # %% ../../nbs/lib/vision/transfer.ipynb #cfd7c4d0

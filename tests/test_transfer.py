@@ -1,20 +1,16 @@
-"The helpers of lesson 01: pictures that cannot be read, and the head trained on features that are kept."
-import random, stat, subprocess, sys
-from contextlib import contextmanager
+"Pictures that cannot be read, and the head trained on features that are kept."
+import random, stat, warnings
 
 import fastai.vision.all as fv, matplotlib.pyplot as plt, pytest, torch
 from fastai.vision.all import (AdaptiveConcatPool2d, CategoryBlock, ConvLayer, CropPad, DataBlock, DataLoaders, Flatten, FuncSplitter,
     ImageBlock, ImageDataLoaders, L, Learner, PILImageBW, RandomResizedCrop, RandomSplitter, Resize, ResizeMethod, aug_transforms,
     create_body, create_head, error_rate, get_image_files, load_learner, set_seed, vision_learner)
 from PIL import Image, ImageDraw
-from safetensors import safe_open
 from torch import nn
 from torch.nn import functional as F
 from torchvision.models import resnet18
 
-from fastlessons.vision import backbone as bb
-from fastlessons.vision import transfer as pets
-from fastlessons.core import bundle
+from fastlessons.vision import transfer
 from fastlessons.vision.transfer import check_images, tune_head
 
 SIZE = 64
@@ -76,10 +72,12 @@ def test_every_bad_picture_is_found_named_and_left_out(tmp_path, capsys):
     (tmp_path/'Text_1.jpg').write_text('not a picture at all')
     draw(tmp_path/'Gif_1.jpg', 'Disc', format='GIF')
     files = sorted(tmp_path.glob('*.jpg'), reverse=True)
-    kept = check_images(files)
+    kept = check_images(files, show=True)
     assert kept == sorted(good, reverse=True) and isinstance(kept, L)
     said = capsys.readouterr().out
     assert said.count('\n') == 1 and said.startswith('11 pictures, 5 left out: ')
+    with pytest.warns(UserWarning) as told: assert check_images(files) == kept
+    assert [str(w.message) for w in told] == [said.strip()] and told[0].filename == __file__
     for text in ('Truncated_1.jpg (image file is truncated', 'Corrupt_1.jpg (', 'Zero_1.jpg (empty file)',
                  'Text_1.jpg (not a picture)', 'Gif_1.jpg (really a GIF)'): assert text in said
 
@@ -88,14 +86,19 @@ def test_truncation_is_found_although_the_picture_is_decoded_small(tmp_path):
     data = (tmp_path/'whole.jpg').read_bytes()
     for part in (.1, .5, .9, .98):
         (tmp_path/'cut.jpg').write_bytes(data[:int(len(data)*part)])
-        assert pets.check_image(tmp_path/'cut.jpg'), part
+        assert transfer._flaw(tmp_path/'cut.jpg'), part
 
 def test_other_formats_upper_case_and_missing_files(tmp_path, capsys):
     for name, fmt in (('a.JPG', 'JPEG'), ('b.jpeg', 'JPEG'), ('c.png', 'PNG'), ('d.gif', 'GIF'), ('e.webp', 'WEBP')):
         draw(tmp_path/name, 'Disc', format=fmt)
-    assert len(check_images(sorted(tmp_path.iterdir()))) == 5
+    files = sorted(tmp_path.iterdir())
+    assert len(check_images(files, show=True)) == 5
     assert capsys.readouterr().out == '5 pictures, 0 left out\n'
-    assert 'No such file' in pets.check_image(tmp_path/'gone.jpg')
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        check_images(files)
+    assert capsys.readouterr() == ('', '')
+    assert 'No such file' in transfer._flaw(tmp_path/'gone.jpg')
 
 def test_no_picture_left_is_an_error(tmp_path):
     (tmp_path/'x.jpg').touch()
@@ -130,7 +133,7 @@ def test_pictures_are_read_as_fastai_reads_them_for_validation(tmp_path, tfm):
         im = Image.effect_noise((26-i, 18+i), 99).resize((650-i*25, 450+i*25), Image.Resampling.NEAREST).convert('RGB')
         im.save(tmp_path/f'{"Dd"[i%2]}_{i}.jpg', quality=95)
     dls = shape_dls(tmp_path, tfm=tfm, valid_pct=.5, bs=2, batch_tfms=aug_transforms())
-    def ours(ds): return pets.read_batch(dls, ds.tls[0], range(2), pets.needed_size(dls))
+    def ours(ds): return transfer._read_batch(dls, ds.tls[0], range(2), transfer._needed_size(dls))
     assert torch.equal(ours(dls.train_ds), ours(dls.train_ds)), 'something is done at random'
     got, theirs = ours(dls.valid_ds), dls.valid.one_batch()[0]
     assert got.shape == theirs.shape and (got-theirs).abs().mean() < .05   # of 1; 0.3 for another place in the picture
@@ -139,10 +142,10 @@ def test_a_jpeg_is_decoded_small_but_not_too_small(tmp_path):
     draw(tmp_path/'a.jpg', 'Disc', (1200, 900))
     draw(tmp_path/'a.png', 'Disc', (1200, 900))
     for px, size in ((50, (150, 113)), (112, (150, 113)), (120, (300, 225)), (300, (600, 450)), (500, (1200, 900)), (2000, (1200, 900))):
-        assert tuple(pets.open_small(tmp_path/'a.jpg', px).size) == size
-    assert tuple(pets.open_small(tmp_path/'a.png', 50).size) == (1200, 900)
+        assert tuple(transfer._open_small(tmp_path/'a.jpg', px).size) == size
+    assert tuple(transfer._open_small(tmp_path/'a.png', 50).size) == (1200, 900)
     for tfm, px in ((Resize(SIZE), SIZE), (Resize((48, SIZE)), SIZE), (RandomResizedCrop(SIZE), 80)):
-        assert px <= pets.needed_size(shape_dls(tmp_path, tfm=tfm, label=lambda n: n[-1], valid_pct=.5, bs=1)) <= px+8
+        assert px <= transfer._needed_size(shape_dls(tmp_path, tfm=tfm, label=lambda n: n[-1], valid_pct=.5, bs=1)) <= px+8
 
 def test_the_fast_body_gives_the_same_features(folder):
     dls = shape_dls(folder)
@@ -151,7 +154,7 @@ def test_the_fast_body_gives_the_same_features(folder):
     for m in body.modules():
         if isinstance(m, nn.BatchNorm2d): m.running_mean.uniform_(-.1, .1); m.running_var.uniform_(.5, 2)
     x = dls.valid.one_batch()[0].as_subclass(torch.Tensor)
-    net = pets.fast_copy(nn.Sequential(body, AdaptiveConcatPool2d(), Flatten()), torch.device('cpu'))
+    net = transfer._fast_copy(nn.Sequential(body, AdaptiveConcatPool2d(), Flatten()), torch.device('cpu'))
     with torch.no_grad():
         ours = net(x.to(next(net.parameters()).dtype)).float()
         theirs = Flatten()(AdaptiveConcatPool2d()(body(x)))
@@ -171,7 +174,7 @@ def test_grey_pictures_get_x_and_lambdas(folder):
     block = DataBlock((ImageBlock(PILImageBW), CategoryBlock), get_items=get_image_files, get_x=lambda f: f.parent/f.name,
                       get_y=lambda f: f.name[0].isupper(), splitter=RandomSplitter(seed=1), item_tfms=Resize(SIZE))
     dls = block.dataloaders(folder, bs=16, num_workers=0)
-    assert pets.needed_size(dls) is None
+    assert transfer._needed_size(dls) is None
     learn = tune(small_learner(dls, small_body(1)), epochs=30)
     assert TOLD['error_rate'] <= .1 and same_as_validate(learn)
 
@@ -181,7 +184,7 @@ def test_a_training_set_smaller_than_a_batch_and_odd_sizes(tmp_path):
     assert 0 <= TOLD['error_rate'] <= 1
     x, ds = torch.randn(8, 4), shape_dls(tmp_path).train_ds
     for bs in range(1, 12):
-        sizes = [len(yb) for xb, yb in pets.feature_dl(x, ds, 2, bs)]
+        sizes = [len(yb) for xb, yb in transfer._feature_dl(x, ds, 2, bs)]
         assert sum(sizes) == 16 and (bs == 1 or min(sizes) > 1), f'batch norm needs two at a time: {sizes}'
 
 def test_the_same_seed_gives_the_same_learner(folder):
@@ -220,40 +223,7 @@ def test_quiet_if_asked(folder, capsys):
 
 @pytest.mark.parametrize('kw,says', [(dict(epochs=0), 'epochs is 0'), (dict(epochs=1.5), 'epochs is 1.5'), (dict(bs=0), 'bs is 0')])
 def test_bad_settings(folder, kw, says):
-    with pytest.raises(ValueError, match=says): pets.head_learner(small_learner(shape_dls(folder)), **kw)
-
-# --- the bundled backbone
-
-def test_the_bundled_weights_fit_the_network():
-    with safe_open(bundle()/'backbone.safetensors', 'pt') as f: kept = {k: tuple(f.get_slice(k).get_shape()) for k in f.keys()}
-    assert kept == {k: tuple(v.shape) for k, v in bb.resnet_mini(None).state_dict().items()}
-    assert list(bb.resnet_mini()[:2].state_dict())[:2] == ['0.0.weight', '0.1.weight']   # what is on people's disks has these names
-
-def test_saved_weights_can_be_read_by_all(tmp_path):
-    net = bb.resnet_mini()
-    path = bb.save_backbone(net, .25, tmp_path)
-    (tmp_path/'a.txt').touch()
-    assert path.stat().st_mode == (tmp_path/'a.txt').stat().st_mode and len(list(tmp_path.iterdir())) == 2
-    with safe_open(path, 'pt') as f:
-        assert f.metadata()['error_rate'] == '0.2500'
-        assert all(torch.equal(f.get_tensor(k).to(v.dtype), v) for k, v in net.state_dict().items())
-
-def test_training_the_backbone_leaves_the_random_numbers(monkeypatch, capsys):
-    def few(n, size=32, seed=0, show=True):
-        g = torch.Generator().manual_seed(seed)
-        return torch.randint(256, (n*4, 3, 32, 32), generator=g, dtype=torch.uint8), torch.arange(n*4) % 4
-    monkeypatch.setattr(bb, 'drawn_things', few)
-    torch.manual_seed(3)
-    nets = [bb.train_backbone(2, 32, 2, bs=4, show=False)[0] for _ in range(2)]
-    assert torch.rand(1) == torch.rand(1, generator=torch.Generator().manual_seed(3)) and capsys.readouterr().out == ''
-    assert all(torch.equal(a, b) for a, b in zip(*(n.state_dict().values() for n in nets)))
-    bb.train_backbone(2, 32, 1, bs=4)
-    assert capsys.readouterr().out.startswith('epoch 1 of 1: training loss ')
-
-def test_layers_do_without_the_samples():
-    "Who imports the layers, blocks or texts does not get the drawings and torchvision's networks with them."
-    code = "import fastlessons.vision.cnn, fastlessons.text.encoder, fastlessons.vision.transfer, sys; print('fastlessons.samples.pictures' in sys.modules, 'fastlessons.vision.backbone' in sys.modules)"
-    assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout == 'False False\n'
+    with pytest.raises(ValueError, match=says): transfer.head_learner(small_learner(shape_dls(folder)), **kw)
 
 # --- real photos
 
@@ -262,7 +232,7 @@ def test_cat_against_dog_on_real_photos(shared, monkeypatch, capsys):
     monkeypatch.setenv('TORCH_HOME', str(shared/'torch'))
     folder = shared/'data'/'oxford-iiit-pet'/'images'
     if not folder.is_dir(): pytest.skip('real photos not here: ../shared/data/oxford-iiit-pet')
-    files = check_images(get_image_files(folder).sorted())
+    files = check_images(get_image_files(folder).sorted(), show=True)
     assert 'Abyssinian_34.jpg (really a GIF)' in capsys.readouterr().out and len(files) == 968
     set_seed(42)
     dls = ImageDataLoaders.from_name_func(folder, files, is_disc, seed=42, item_tfms=Resize(224), num_workers=0)
