@@ -33,7 +33,7 @@ class Binned(NamedTuple):
         row:np.ndarray, # rows (r,)
     )->np.ndarray: # (r,)
         "Return the bins of some values."
-        # one flat index: three times as fast as codes[col, row]
+        # one flat index is three times as fast as codes[col, row]
         return self.codes.ravel().take(col*self.codes.shape[1] + row)
 
 def _bin_tops(known, max_bins):
@@ -123,6 +123,7 @@ class _Groups:
         new = np.r_[True, node[1:] != node[:-1]]
         self.first = new.nonzero()[0]   # where each group begins
         self.of = new.cumsum() - 1      # the group of each entry
+        self.last = np.r_[new[1:], True]   # whether a group ends here
 
     def total(self, a):
         "Add up each group; every entry gets the sum."
@@ -155,14 +156,15 @@ def _score(left, whole, least):
 
 def _scores(t, groups, whole, least):
     "Yield whether missing values go right, and the score of a cut after each entry."
-    inside = np.r_[t.code[1:] == t.code[:-1], False]   # no cut inside a bin
+    same_bin = np.r_[t.code[1:] == t.code[:-1], True]
+    no_cut = same_bin | groups.last   # nor after the last: nothing is left there
     left = groups.running(t.sums)
     whole = whole.take(t.node, 1)
     missing = t.code == 0
-    yield False, np.where(inside, -np.inf, _score(left, whole, least))
+    yield False, np.where(no_cut, -np.inf, _score(left, whole, least))
     if missing.any():
         left = left - groups.total(t.sums*missing)
-        yield True, np.where(inside, -np.inf, _score(left, whole, least))
+        yield True, np.where(no_cut, -np.inf, _score(left, whole, least))
 
 # %% ../nbs/lib/forests.ipynb #8e108a49
 class Split(NamedTuple):
@@ -424,11 +426,13 @@ class _Explains:
 
     def contributions(self,
         X:'pd.DataFrame | np.ndarray', # table (n,p), as in `fit`
-    )->tuple: # (start, parts): a number, (n,p); the prediction is start + parts.sum(1),
-              # of two classes the probability of the second; (k,), (n,p,k) for k > 2
-        "Tell how much each column has moved the prediction of each row (Saabas 2014)."
+    )->tuple: # start and parts: a number and (n,p); for k > 2 classes (k,) and (n,p,k)
+        """Tell how much each column has moved the prediction of each row (Saabas 2014).
+
+        start + parts.sum(1) is the prediction; of two classes, the probability of the
+        second."""
         check_is_fitted(self)
-        parts = _moves(self.nodes_, self.roots_, self._read(X))
+        parts = _moves(self.nodes_, self.roots_, self._table(X))
         start = self.nodes_.value[self.roots_].mean(0) + getattr(self, 'mean_', 0)
         return (start[0], parts[..., 0]) if len(start) == 1 else (start, parts)
 
@@ -528,6 +532,13 @@ class _Trees(_Explains, Saved, BaseEstimator):
         params.pop('seed', None)
         return params
 
+    def set_params(self,
+        **params, # settings to change, by name
+    )->'_Trees': # itself
+        "Change settings."
+        if 'seed' in params: params['random_state'] = params.pop('seed')
+        return super().set_params(**params)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
@@ -541,7 +552,7 @@ class _Trees(_Explains, Saved, BaseEstimator):
         m = _columns_to_try(self.max_features, p, self._auto)
         return m, np.inf if self.max_depth is None else self.max_depth
 
-    def _read(self, X, y=None, fit=False):
+    def _table(self, X, y=None, fit=False):
         "Check a table, make numbers of it (n,p); in `fit`, learn columns, check `y`."
         known = {} if fit else self.categories_
         if isinstance(X, pd.DataFrame):
@@ -562,7 +573,7 @@ class _Trees(_Explains, Saved, BaseEstimator):
     )->'_Trees': # itself; raises ValueError, TypeError
         "Grow the trees."
         name = getattr(y, 'name', None)
-        X, y = self._read(X, y, fit=True)
+        X, y = self._table(X, y, fit=True)
         self.answer_name_ = name if isinstance(name, str) else None
         n, p = X.shape
         answers = self._targets(y)
@@ -599,7 +610,7 @@ class _Trees(_Explains, Saved, BaseEstimator):
     def _mean(self, X):
         "Return the mean of the leaves that each row comes to, as an answer."
         check_is_fitted(self)
-        X, total = self._read(X), 0
+        X, total = self._table(X), 0
         for ts in _together(len(self.roots_), len(X)):
             at = leaves(self.nodes_, self.roots_[ts], X)
             total = total + self.nodes_.value[at].sum(0)
@@ -626,6 +637,7 @@ class _Trees(_Explains, Saved, BaseEstimator):
         self.roots_, self.gaps_ = arrays.pop('roots'), arrays.pop('gaps')
         self.nodes_ = Nodes(**arrays)
         _check_trees(self.nodes_, self.roots_, self.gaps_, about['n_features_in_'])
+        self.answer_name_ = None   # files of version 0.1.0 have none
         for k in self._kept:
             if k in about: setattr(self, k, about[k])
         if 'classes' in about: self.classes_ = np.array(about['classes'])
@@ -667,8 +679,8 @@ class _Classes(ClassifierMixin):
         X:'pd.DataFrame | np.ndarray | list', # table (n,p), as in `fit`
     )->'pd.Series | np.ndarray | list': # (n,); Series for DataFrame, list for list
         "Tell the most probable class of each row."
-        classes = self.classes_[self._mean(X).argmax(1)]
-        return _like(X, classes, self.answer_name_)
+        probs = self._mean(X)
+        return _like(X, self.classes_[probs.argmax(1)], self.answer_name_)
 
 class _Values(RegressorMixin):
     "Predict a number."
@@ -705,8 +717,8 @@ class _Tree(_Trees):
     def __init__(self,
         max_depth:int=None, # questions on the way to a leaf at most; None: no limit
         min_samples_leaf:int=1, # rows that a leaf has at least
-        max_features:'float | int | str'=1., # columns to try for a node: a share, a
-                                             # number, 'sqrt', 'auto' as in a forest
+        # columns to try for a node: a share, a number, 'sqrt' or 'auto', as in a forest
+        max_features:'float | int | str'=1.,
         max_bins:int=65_535, # bins a column at most; with fewer values nothing is lost
         random_state:int=None, # a number gives the same tree each time
         *,
@@ -723,9 +735,9 @@ class _Forest(_Trees):
         n_estimators:int=100, # number of trees
         max_depth:int=None, # questions on the way to a leaf at most; None: no limit
         min_samples_leaf:int=1, # rows that a leaf has at least; drawn twice is two
-        max_features:'float | int | str'='auto', # columns to try for a node; 'auto':
-                                                 # the root of their number for classes,
-                                                 # else all
+        # columns to try for a node: a share, a number, 'sqrt' (the root of all),
+        # or 'auto' ('sqrt' for classes, all for numbers)
+        max_features:'float | int | str'='auto',
         max_bins:int=255, # bins a column at most, as in HistGradientBoosting
         bootstrap:bool=True, # each tree draws its rows; False: it takes all
         oob_score:bool=False, # judge by the rows that the trees have not drawn
