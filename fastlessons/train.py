@@ -16,169 +16,102 @@ from torch import nn, tensor
 from torch.nn import functional as F
 
 from .core import Saved, check_int, check_name, check_number
-from .core import check_same_length, document, progress, renamed, tilde
+from .core import check_same_length, document, progress, tilde
 from .data import read_idx
 from .plots import plot_losses
+from .simple import foundations
+from .simple.foundations import SGD, Adam, Momentum   # `train.SGD`
 
 # %% ../nbs/lib/train.ipynb #a967b8ca
 def numerical_gradient(
-    f,         # function of a tensor that gives one number
-    x,         # where: a tensor of any shape, or a number
-    eps=1e-3,  # how far to nudge; with a smaller one a function of 32 bits is too coarse
-):             # Returns the slope for each number of `x`: a float64 tensor of the same shape. Raises ValueError
-    "Estimate how much `f(x)` changes when a number in `x` changes, by nudging each a little up and down."
+    f:'Callable', # function of a tensor that gives one number
+    x:'torch.Tensor|float', # where: a tensor of any shape, or a number
+    eps:float=1e-3, # how far to nudge; with less a function of 32 bits is too coarse
+)->torch.Tensor: # the slopes, float64, in the shape of `x`; raises ValueError
+    "Estimate how much `f(x)` changes when a number in `x` changes, by nudging each."
     x = torch.as_tensor(x).detach().double()
-    if not torch.isfinite(x).all(): raise ValueError(f'x holds NaN or infinity: {x}. Expected numbers.')
-    def at(nudge):
-        y = torch.as_tensor(f(x+nudge.view_as(x)))
-        if y.numel() != 1: raise ValueError(f'f gave {tuple(y.shape)}, expected one number. Take the mean or the sum.')
-        return y.item()
-    nudges = torch.eye(x.numel(), dtype=torch.double)*eps
-    return tensor([(at(n)-at(-n))/(2*eps) for n in nudges], dtype=torch.double).view_as(x)
+    if not torch.isfinite(x).all():
+        raise ValueError(f'x holds NaN or infinity: {x}. Expected numbers.')
+    shape = torch.as_tensor(f(x)).shape
+    if shape.numel() != 1:
+        raise ValueError(f'f gave {tuple(shape)}, expected one number. '
+                         'Take the mean or the sum.')
+    return foundations.numerical_gradient(lambda v: float(f(v)), x, eps)
 
 # %% ../nbs/lib/train.ipynb #fc182192
 def read_digits(
-    path,  # folder from `get_data('mnist')`
-):         # Returns (x, y, xv, yv): pixels from 0 to 1 (n, pixels) and labels (n,), to learn from and to validate on.
-           # Raises FileNotFoundError, ValueError for damaged files
-    "Read the digits as rows of pixels, and what they are."
-    def read(part, kind): return tensor(read_idx(Path(path)/f'{part}-{kind}-ubyte.gz'))
-    return tuple(t for part in ('train', 't10k')
-                 for t in (read(part, 'images-idx3').flatten(1)/255, read(part, 'labels-idx1').long()))
+    path:'str|Path', # folder from `get_data('mnist')`
+)->tuple: # (x, y, xv, yv): pixels from 0 to 1 (n, pixels) and labels (n,), twice
+    """Read the digits as rows of pixels, and what they are: to learn from, to validate.
 
-# %% ../nbs/lib/train.ipynb #46db062a
-class SGD:
-    "Move the parameters against their gradients (stochastic gradient descent)."
-    def __init__(self,
-        params,  # the tensors to train, such as `model.parameters()`
-        lr,      # learning rate: how far to move
-        wd=0.,   # weight decay: how much of the parameter itself is added to its gradient, as torch.optim.SGD does it
-    ):
-        self.params, self.lr, self.wd = [p for p in params if p.requires_grad], lr, wd
-        if not self.params: raise ValueError('There is nothing to train. Expected parameters with requires_grad=True.')
-        if not 0 < lr < math.inf:
-            raise ValueError(f'The learning rate lr is {lr}. Expected a number above 0, e.g. 0.1.')
-        if not 0 <= wd < math.inf:
-            raise ValueError(f'The weight decay wd is {wd}. Expected 0 or a small number, e.g. 0.01.')
-
-    def zero_grad(self):
-        "Forget the gradients: else those of the next step are added to them."
-        for p in self.params: p.grad = None
-
-    @torch.no_grad()
-    def step(self):
-        "Move each parameter one step."
-        for i, p in enumerate(self.params):
-            if p.grad is not None: self.move(i, p, p.grad + self.wd*p if self.wd else p.grad)
-
-    def move(self, i, p, grad):
-        "Move parameter `p`, the one with number `i`."
-        p.add_(grad, alpha=-self.lr)   # p -= lr*grad
-
-# %% ../nbs/lib/train.ipynb #bf2a3b22
-class Momentum(SGD):
-    "Move with the gradient plus a part of the last direction."
-    def __init__(self,
-        params,  # the tensors to train
-        lr,      # learning rate
-        wd=0.,   # weight decay, as in `SGD`
-        mom=.9,  # how much of the last direction is kept
-    ):
-        super().__init__(params, lr, wd)
-        if not 0 <= mom < 1: raise ValueError(f'The momentum mom is {mom}. Expected 0 to below 1, e.g. 0.9.')
-        self.mom, self.last = mom, [torch.zeros_like(p) for p in self.params]
-
-    def move(self, i, p, grad): p.add_(self.last[i].mul_(self.mom).add_(grad), alpha=-self.lr)
-
-# %% ../nbs/lib/train.ipynb #f5928547
-class Adam(SGD):
-    "Move with the mean gradient, divided by the root of the mean square gradient."
-    def __init__(self,
-        params,            # the tensors to train
-        lr,                # learning rate
-        wd=0.,             # weight decay, as in `SGD`; AdamW is another rule, it shrinks the parameter itself
-        betas=(.9, .999),  # how much of the averages is kept: of the gradients, of their squares
-        eps=1e-8,          # so that nothing is divided by zero
-    ):
-        super().__init__(params, lr, wd)
-        if not all(0 <= b < 1 for b in betas):
-            raise ValueError(f'betas are {betas}. Expected two numbers from 0 to below 1.')
-        self.betas, self.eps, self.t = betas, eps, 0
-        self.avg, self.sqr = ([torch.zeros_like(p) for p in self.params] for _ in range(2))
-
-    def step(self):
-        "Move each parameter one step."
-        self.t += 1
-        super().step()
-
-    def move(self, i, p, grad):
-        b1, b2 = self.betas
-        avg, sqr = self.avg[i].lerp_(grad, 1-b1), self.sqr[i].lerp_(grad*grad, 1-b2)
-        p.addcdiv_(avg/(1-b1**self.t), (sqr/(1-b2**self.t)).sqrt_().add_(self.eps), value=-self.lr)
+    Raises FileNotFoundError, and ValueError for damaged files."""
+    found = []
+    for part in ('train', 't10k'):
+        pixels = read_idx(Path(path)/f'{part}-images-idx3-ubyte.gz')
+        labels = read_idx(Path(path)/f'{part}-labels-idx1-ubyte.gz')
+        found += [tensor(pixels).flatten(1)/255, tensor(labels).long()]
+    return tuple(found)
 
 # %% ../nbs/lib/train.ipynb #b0546773
-class Batches:
-    "Serve the rows of two tensors, a minibatch at a time."
+class Batches(foundations.Batches):
+    "Serve the rows of two tensors, a minibatch at a time; the lesson's, with checks."
     def __init__(self,
-        x,              # data (n,...)
-        y,              # answers (n,...)
-        bs=64,          # rows at a time; the last batch holds the rest
-        shuffle=False,  # in another order each time
-    ):
+        x:torch.Tensor, # data (n,...)
+        y:torch.Tensor, # answers (n,...)
+        bs:int=64, # rows at a time; the last batch holds the rest
+        shuffle:bool=False, # in another order each time
+    ): # raises ValueError
         check_same_length(**{'rows of data': x, 'answers': y})
         if not len(x): raise ValueError('The set is empty. Expected at least one row.')
         check_int(bs=bs)
-        self.x, self.y, self.bs, self.shuffle = x, y, bs, shuffle
-
-    def __len__(self): return math.ceil(len(self.x)/self.bs)
-
-    def __iter__(self):
-        idxs = torch.randperm(len(self.x)) if self.shuffle else torch.arange(len(self.x))
-        for i in idxs.split(self.bs): yield self.x[i], self.y[i]
+        super().__init__(x, y, bs, shuffle)
 
 # %% ../nbs/lib/train.ipynb #e7c35c90
 def check_batch(
     xb:'torch.Tensor|list', # data (n,...), or a list of several inputs
-    yb:torch.Tensor, # answers: numbers with the shape of the predictions,
-                     # or labels (n,) from 0; -100 for those that do not count
+    yb:torch.Tensor, # numbers, shaped as predictions; or labels from 0 (-100: ignored)
     preds:torch.Tensor, # what the model makes of `xb`
 )->None: # raises ValueError
     "Say what is wrong with a batch, if something is."
     inputs = [xb] if isinstance(xb, torch.Tensor) else list(xb)
-    tensors = [(name, t) for name, t in [*(('data', t) for t in inputs), ('answers', yb)]
-               if isinstance(t, torch.Tensor)]
-    for name, t in tensors: _check_finite(name, t)
-    if inputs and len(tensors) > 1:
-        check_same_length(**{'rows of data': inputs[0], 'answers': yb})
+    for t in inputs: _check_finite('data', t)
+    _check_finite('answers', yb)
+    if inputs: check_same_length(**{'rows of data': inputs[0], 'answers': yb})
     if not len(yb): raise ValueError('The batch is empty. Expected at least one row.')
-    both = isinstance(yb, torch.Tensor) and isinstance(preds, torch.Tensor)
-    if both: _check_shapes(preds, yb)
+    if isinstance(yb, torch.Tensor) and isinstance(preds, torch.Tensor):
+        _check_shapes(preds, yb)
 
 def _check_finite(name, t):
+    "Refuse NaN and infinity; what is no tensor is left to the model."
+    if not isinstance(t, torch.Tensor): return
     if math.isfinite(t.sum()): return   # one pass is enough for good data
-    bad = (~torch.isfinite(t)).sum()    # else a sum that is too large is looked at closer
-    if bad: raise ValueError(f'{bad} of the {t.numel()} numbers of the {name} are NaN or '
-                             'infinity. Replace them, or leave these rows out.')
+    bad = (~torch.isfinite(t)).sum()    # a sum may also be too large: look closer
+    if bad:
+        raise ValueError(f'{bad} of the {t.numel()} numbers of the {name} are NaN or '
+                         'infinity. Replace them, or leave these rows out.')
 
 def _check_shapes(preds, yb):
+    "Refuse answers that do not belong to the predictions, but would be stretched."
     shapes = (f'The predictions have the shape {tuple(preds.shape)}, '
               f'the answers {tuple(yb.shape)}')
-    if yb.is_floating_point() or yb.is_complex():
+    if yb.is_floating_point():
         if preds.shape == yb.shape: return
-        raise ValueError(f'{shapes}. Expected the same; else one is stretched to fit the '
-                         'other. yb[:,None] adds a dimension, preds.squeeze(1) removes one.')
+        raise ValueError(f'{shapes}. Expected the same; else one is stretched to fit '
+                         'the other. yb[:,None] adds a dimension, '
+                         'preds.squeeze(1) removes one.')
     known = yb[yb != -100]   # PyTorch's number for answers that do not count
     if not len(known): return
-    if preds.ndim > yb.ndim and known.min() >= 0 and known.max() < preds.shape[1]: return
-    raise ValueError(f'{shapes}; the labels go from {known.min()} to {known.max()}. Expected '
-                     'labels from 0, and a column of predictions for each.')
+    lo, hi = known.min(), known.max()
+    if preds.ndim > yb.ndim and lo >= 0 and hi < preds.shape[1]: return
+    raise ValueError(f'{shapes}; the labels go from {lo} to {hi}. Expected labels '
+                     'from 0, and a column of predictions for each.')
 
 # %% ../nbs/lib/train.ipynb #105ec7be
 def accuracy(
     preds:torch.Tensor, # (n, classes): a number for each class
     targs:torch.Tensor, # (n,): the right class
 )->torch.Tensor: # one number, from 0 to 1
-    "Give the share of rows whose largest prediction is right; fastai's has more options."
+    "Give the share of rows whose largest prediction is right; fastai's can do more."
     return (preds.argmax(1) == targs).float().mean()
 
 # %% ../nbs/lib/train.ipynb #06cc4760
@@ -206,10 +139,13 @@ def _means(model, dl, funcs, check):
         *xb, yb = _move(batch, device)
         preds = _predict(model, xb)
         if check and not n: check_batch(xb, yb, preds)
-        totals += len(yb)*tensor([float(f(preds, yb)) for f in funcs], dtype=torch.double)
+        found = [float(f(preds, yb)) for f in funcs]
+        totals += len(yb)*tensor(found, dtype=torch.double)
         n += len(yb)
-    if not n: raise ValueError('The validation set is empty. Expected at least one batch.')
+    if not n: raise ValueError(_empty.format('validation'))
     return (totals/n).tolist()
+
+_empty = 'The {} set is empty. Expected at least one batch.'
 
 def _as_list(fs): return [fs] if callable(fs) else list(fs)
 
@@ -232,9 +168,10 @@ def _predict(model, xb):
 class Run:
     """One training, as its callbacks see it.
 
-    `model`, `opt`, `train_dl`, `valid_dl`, `loss_func`, `metrics`, `epochs`, `lr`; `log`, a
-    dict of lists; `epoch`, how many are done; `step`, in this epoch, from 1; `xb` (a list),
-    `yb`, `preds`, `loss` of the batch. A callback that sets `stop` ends it after this epoch."""
+    `model`, `opt`, `train_dl`, `valid_dl`, `loss_func`, `metrics`, `epochs`, `lr`;
+    `log`, a dict of lists; `epoch`, how many are done; `step`, in this epoch, from 1;
+    `xb` (a list), `yb`, `preds`, `loss` of the batch. A callback that sets `stop` ends
+    the training after this epoch."""
     def __init__(self,
         model:nn.Module, # network
         dls:tuple, # (train, valid): batches of each
@@ -266,21 +203,22 @@ def _nothing(run): pass
 # %% ../nbs/lib/train.ipynb #aa0813d4
 def fit(
     model:nn.Module, # network
-    dls:tuple, # (train, valid): batches (xb, yb), or (xb, more, yb) for several inputs,
-               # to learn from and to look at after each epoch; (train, None) without
+    dls:tuple, # (train, valid) or (train, None): batches (xb, yb) or (xb, more, yb)
     epochs:int, # passes over the training set
     lr:float, # learning rate
     loss_func:'Callable'=F.cross_entropy, # of predictions and answers; gives one number
     opt_func:'Callable'=SGD, # SGD, Momentum, Adam, or one of torch.optim
-    metrics:'list'=(), # functions of predictions and answers for the validation set, or one
+    metrics:'list'=(), # functions of predictions and answers, or one: for validation
     cbs:'list'=(), # callbacks, or one
     show:bool=True, # a plot or a bar while it trains
     *,
     check:bool=True, # look at the batches of the first epoch; False for odd shapes
     **kwargs, # for `opt_func`: wd, mom, ...
-)->dict: # lists, a number an epoch: 'train', 'valid' (mean losses), and each metric's name;
-         # raises ValueError for bad data or settings, FloatingPointError if the loss explodes
-    "Train `model`, and show how it goes; then it is ready to predict (`model.eval()`)."
+)->dict: # lists, a number an epoch: 'train', 'valid' (mean losses), each metric's name
+    """Train `model`, and show how it goes; then it is ready to predict, in `eval()`.
+
+    It raises ValueError for bad data or settings, FloatingPointError if the loss
+    explodes, and lets all other errors pass as they are."""
     _check_settings(model, epochs, lr, kwargs)
     cbs = list(cbs) if isinstance(cbs, (list, tuple)) else [cbs]
     if show: cbs.append(_shown())
@@ -306,7 +244,8 @@ def _learn(run, check):
     run.model.train()
     device = _device(run.model)
     total = n = 0
-    for run.step, batch in enumerate(run.train_dl, 1):
+    for step, batch in enumerate(run.train_dl, 1):
+        run.step = step
         *run.xb, run.yb = _move(batch, device)
         run.call('before_batch')
         run.preds = _predict(run.model, run.xb)
@@ -323,7 +262,7 @@ def _learn(run, check):
         run.call('after_step')
         total += loss*len(run.yb)
         n += len(run.yb)
-    if not n: raise ValueError('The training set is empty. Expected at least one batch.')
+    if not n: raise ValueError(_empty.format('training'))
     run.log['train'].append(total/n)
 
 def _look(run, check):
@@ -338,9 +277,9 @@ def _name(f):
     return getattr(f, '__name__', type(f).__name__)
 
 def _exploded(run, loss):
-    return (f'The loss is {loss} in step {run.step} of epoch {run.epoch+1}. Most likely the '
-            f'learning rate lr={run.lr:g} is too large: start again with a new model and '
-            f'lr={run.lr/10:g}.')
+    return (f'The loss is {loss} in step {run.step} of epoch {run.epoch+1}. '
+            f'Most likely the learning rate lr={run.lr:g} is too large: '
+            f'start again with a new model and lr={run.lr/10:g}.')
 
 def _pair(dls):
     "Return the two sets of batches; fastai's DataLoaders have them by name."
@@ -352,11 +291,11 @@ def _pair(dls):
 def _check_settings(model, epochs, lr, kwargs):
     check_int(epochs=epochs)
     check_number(above=0, lr=lr)
-    given = {k: v for k, v in kwargs.items() if v is not None}
-    check_number(0, **{k: given[k] for k in ('wd', 'weight_decay') if k in given})
-    check_number(0, below=1, **{k: given[k] for k in ('mom', 'momentum') if k in given})
-    for i, b in enumerate(given.get('betas', ())):
-        check_number(0, below=1, **{f'betas[{i}]': b})
+    for name, v in kwargs.items():
+        if name in ('wd', 'weight_decay'): check_number(0, **{name: v})
+        if name in ('mom', 'momentum'): check_number(0, below=1, **{name: v})
+        if name == 'betas':
+            for b in v: check_number(0, below=1, betas=b)
     if not any(p.requires_grad for p in model.parameters()):
         raise ValueError('There is nothing to train. '
                          'Expected parameters with requires_grad=True.')
@@ -414,7 +353,7 @@ def _shown():
 class Schedule:
     "Change the learning rate after each step, by one of PyTorch's schedulers."
     def __init__(self,
-        make:'Callable', # of the optimiser and the number of steps: a scheduler of torch
+        make:'Callable', # of the optimiser and the number of steps: makes a scheduler
         each:str='step', # 'step' or 'epoch': when it goes on
     ):
         self.make = make
@@ -454,10 +393,10 @@ class _Rate(torch.optim.Optimizer):
     def pass_on(self): self.opt.lr = self.param_groups[0]['lr']
 
 class OneCycle(Schedule):
-    "Let the learning rate rise to `lr` and fall to zero (Smith 2018, arXiv:1803.09820)."
+    "Let the learning rate rise to `lr` and fall to zero (Smith 2018, 1803.09820)."
     def __init__(self,
         pct_start:float=.25, # share of the steps in which it rises
-        **kwargs, # more for torch.optim.lr_scheduler.OneCycleLR; the momentum stays as it is
+        **kwargs, # more for torch's OneCycleLR; the momentum stays as it is
     ):
         check_number(above=0, below=1, pct_start=pct_start)
         kwargs = dict(cycle_momentum=False, pct_start=pct_start, **kwargs)
@@ -468,18 +407,18 @@ class OneCycle(Schedule):
 class Clip:
     "Shorten the gradient, of all parameters together, to a length."
     def __init__(self,
-        most:float=1., # the longest that it may be
+        length:float=1., # the longest that it may be
     ):
-        check_number(above=0, most=most)
-        self.most = most
+        check_number(above=0, length=length)
+        self.length = length
 
     def before_step(self, run):
-        nn.utils.clip_grad_norm_(run.model.parameters(), self.most)
+        nn.utils.clip_grad_norm_(run.model.parameters(), self.length)
 
 class Device:
     "Train on a graphics card; afterwards the model is where it was."
     def __init__(self,
-        device:str=None, # as PyTorch names it; None: 'cuda' where there is one, else 'cpu'
+        device:str=None, # as PyTorch names it; None: 'cuda' if there is one, else 'cpu'
     ):
         best = 'cuda' if torch.cuda.is_available() else 'cpu'
         self.device = torch.device(best if device is None else device)
@@ -528,11 +467,13 @@ class EarlyStopping:
 
 # %% ../nbs/lib/train.ipynb #d9da0fe3
 class Checkpoint(Saved):
-    "Keep the training in a file after each epoch, and go on from there if it is stopped."
+    """Keep the training in a file after each epoch; go on from there if it was stopped.
+
+    The file goes away at the end of the training. If there is one of another training,
+    or a damaged one, `fit` raises ValueError."""
     order = 100   # the last: the file holds what all others have done
     def __init__(self,
-        path:'str|Path', # the file, e.g. 'run.safetensors'; `~` is your home. It goes away
-                         # at the end. One of another training: raises ValueError
+        path:'str|Path', # the file, e.g. 'run.safetensors'; `~` is your home
         every:int=1, # epochs from one writing to the next
     ):
         check_int(every=every)
@@ -567,12 +508,14 @@ class Checkpoint(Saved):
             self._check_same(run, kept['about'])
             run.model.load_state_dict(kept['model'])
             _load_opt(run.opt, kept['opt'])
-            for cb, state in zip(_with_state(run), kept['cbs']): cb.load_state_dict(state)
+            for cb, s in zip(_with_state(run), kept['cbs']): cb.load_state_dict(s)
             _set_random_state(run, kept['random'])
-            run.log, run.epoch, run.stop = kept['log'], kept['epoch'], kept['stop']
+            run.log = kept['log']
+            run.epoch = kept['epoch']
+            run.stop = kept['stop']
         except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as e:
-            raise ValueError(f'{tilde(self.path)} is of another training: {e}. Delete it to '
-                             'begin anew, or name another file.') from e
+            raise ValueError(f'{tilde(self.path)} is of another training: {e}. '
+                             'Delete it to begin anew, or name another file.') from e
 
     def _check_same(self, run, was):
         for k, now in self._about(run).items():
@@ -591,7 +534,7 @@ class Checkpoint(Saved):
 def _with_state(run): return [cb for cb in run.cbs if hasattr(cb, 'state_dict')]
 
 def _pack(o, tensors):
-    "Turn dicts, tuples and tensors into what JSON can hold; the tensors go to `tensors`."
+    "Turn dicts and tuples into what JSON can hold; the tensors go to `tensors`."
     if isinstance(o, torch.Tensor):
         tensors[str(len(tensors))] = o
         return dict(tensor=str(len(tensors)-1))
@@ -611,17 +554,18 @@ def _unpack(o, tensors):
     return {_unpack(k, tensors): _unpack(w, tensors) for k, w in v}
 
 def _opt_state(opt):
-    "Return what an optimiser remembers; ours has lists, one tensor for each parameter."
+    "Return what an optimiser remembers; of ours, a tensor for each parameter."
     if hasattr(opt, 'state_dict'): return opt.state_dict()
-    return {k: v for k, v in vars(opt).items() if k != 'params'}
+    kept = {k: v for k, v in vars(opt).items() if k != 'params'}
+    return {k: list(v.values()) if isinstance(v, dict) else v for k, v in kept.items()}
 
 def _load_opt(opt, state):
     if hasattr(opt, 'state_dict'): return opt.load_state_dict(state)
-    for k, now in vars(opt).items():
-        if k == 'params': continue
-        if not isinstance(now, list): setattr(opt, k, state[k])
+    for k, kept in state.items():
+        now = getattr(opt, k)
+        if not isinstance(now, dict): setattr(opt, k, kept)
         else:
-            for t, kept in zip(now, state[k]): t.copy_(kept)
+            for t, old in zip(now.values(), kept): t.copy_(old)
 
 def _generators(run):
     "Return the random numbers that a loader has for itself."
@@ -644,10 +588,9 @@ def _set_random_state(run, state):
 
 # %% ../nbs/lib/train.ipynb #0054769d
 class TensorBoard:
-    "Write the log for TensorBoard, epoch by epoch."
+    "Write the log for TensorBoard, epoch by epoch; raises ImportError without it."
     def __init__(self,
-        folder:'str|Path'='runs', # one for each training, e.g. 'runs/small net'; raises
-                                  # ImportError where TensorBoard is not installed
+        folder:'str|Path'='runs', # one for each training, e.g. 'runs/small net'
     ):
         try: from torch.utils.tensorboard import SummaryWriter
         except ImportError as e:

@@ -96,6 +96,7 @@ def functions(m):
         for k, f in vars(o).items():
             f = getattr(f, '__func__', f)
             if inspect.isfunction(f) and k[0] != '_': yield f'{name}.{k}', f, f
+for module in sys.argv[1:]: importlib.import_module(f'fastlessons.{module}')   # deploy.export documents deploy.classifier
 for module in sys.argv[1:]:
     m = importlib.import_module(f'fastlessons.{module}')
     for name, o, f in functions(m):

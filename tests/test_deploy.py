@@ -372,7 +372,7 @@ def test_16_bits_are_not_made_white(c):
 def png_of(w, h):
     "The head of a PNG that promises `w` by `h` pixels."
     import struct, zlib
-    chunk = lambda kind, data: struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+    def chunk(kind, data): return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
     return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', w, h, 8, 2, 0, 0, 0)) + chunk(b'IDAT', zlib.compress(b'\0'*1000)) + chunk(b'IEND', b'')
 
 JPEG = saved(RGB, 'JPEG')

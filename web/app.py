@@ -3,16 +3,24 @@ import os, re, shutil, signal, sys, tempfile, threading, time, warnings
 from pathlib import Path
 
 TITLE = 'What is in the picture?'
-MB = 10                   # largest file, in megabytes
-KEEP = 60                 # seconds until an uploaded picture is deleted
-AT_ONCE, WAITING = 2, 64  # pictures that are worked on, and that may wait
+MB = 10        # largest file, in megabytes
+KEEP = 60      # seconds until an uploaded picture is deleted
+AT_ONCE = 2    # pictures that are worked on at a time
+WAITING = 64   # pictures that may wait
 
 HERE = Path(__file__).resolve().parent
-room = tempfile.TemporaryDirectory(prefix='fastlessons-app-', ignore_cleanup_errors=True)   # pictures live here; it goes when the app stops
-os.chdir(room.name)       # Gradio tells visitors where it put a file: a relative path tells nothing about this machine
+# Pictures live in this folder; it goes when the app stops. Gradio tells visitors where
+# it put a file: a relative path tells nothing about this machine, so we move there.
+room = tempfile.TemporaryDirectory(prefix='fastlessons-app-',
+                                   ignore_cleanup_errors=True)
+os.chdir(room.name)
 shutil.copytree(HERE/'examples', 'pictures/examples')
-os.environ.update(GRADIO_TEMP_DIR='pictures', GRADIO_ANALYTICS_ENABLED='False', ORT_DISABLE_TELEMETRY='1')   # both would call home
-os.environ['NO_PROXY'] = os.environ['no_proxy'] = ','.join(filter(None, [os.getenv('NO_PROXY'), 'localhost', '127.0.0.1']))
+os.environ['GRADIO_TEMP_DIR'] = 'pictures'
+os.environ['GRADIO_ANALYTICS_ENABLED'] = 'False'   # these two would call home
+os.environ['ORT_DISABLE_TELEMETRY'] = '1'
+direct = [os.getenv('NO_PROXY'), 'localhost', '127.0.0.1']
+os.environ['NO_PROXY'] = ','.join(filter(None, direct))
+os.environ['no_proxy'] = os.environ['NO_PROXY']
 sys.path.insert(0, str(HERE))
 
 import gradio.component_meta
@@ -22,104 +30,158 @@ from PIL import Image
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 
-from classifier import MAX_PIXELS, PictureClassifier   # a copy of the library's
+from classifier import MAX_PIXELS, PictureClassifier   # a copy of the library's module
 
+# Else Pillow only warns, up to twice the limit.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-warnings.simplefilter('error', Image.DecompressionBombWarning)   # else Pillow only warns, up to twice the limit
+warnings.simplefilter('error', Image.DecompressionBombWarning)
 classifier = PictureClassifier.load(HERE/'model')
+
+# ---------- pictures
 
 def refuse(why): return gr.Error(why, print_exception=False)
 
 def classify(path):
-    "Return the probability of each label for an uploaded picture, or refuse it in words that tell nothing about this machine."
+    "Return the probability of each label; a refusal tells nothing of this machine."
     if not path: return None
-    path, pictures = Path(path).resolve(), Path('pictures').resolve()
-    if not (path.is_relative_to(pictures) and path.is_file()): raise refuse('That picture is no longer here. Please give it again.')
+    path = Path(path).resolve()
+    if not (path.is_relative_to(Path('pictures').resolve()) and path.is_file()):
+        raise refuse('That picture is no longer here. Please give it again.')
     try: return classifier.predict_one(path)
-    except ValueError as e: raise refuse(str(e)) from None   # not a picture, damaged or too big: the message says which
-    except Exception: raise refuse('That picture cannot be used. Please try another.') from None
+    except ValueError as e: raise refuse(str(e)) from None   # it says what is wrong
+    except Exception:
+        raise refuse('That picture cannot be used. Please try another.') from None
+
+def forget_old():
+    "Delete pictures, unfinished uploads and empty folders older than `KEEP` seconds."
+    # backwards: what is in a folder comes before the folder
+    for p in sorted(Path('pictures').rglob('*'), reverse=True):
+        try:
+            if 'examples' in p.parts or time.time()-p.lstat().st_mtime < KEEP: continue
+            if p.is_dir(): p.rmdir()
+            else: p.unlink()
+        except OSError: continue   # a folder in use, or a file that has just gone
 
 def sweep():
-    "Delete what is older than `KEEP` seconds: pictures, unfinished uploads, empty folders."
     while True:
         time.sleep(KEEP/6)
-        for p in sorted(Path('pictures').rglob('*'), reverse=True):   # what is in a folder comes before the folder
-            try:
-                if 'examples' in p.parts or time.time()-p.lstat().st_mtime < KEEP: continue
-                p.rmdir() if p.is_dir() else p.unlink()
-            except OSError: continue   # a folder in use, or a file that has just gone
+        forget_old()
+
+# ---------- the guard
+
+GETS = re.compile(r'''/(
+    config | theme\.css | manifest\.json | favicon\.ico | robots\.txt
+    | (assets|static|svelte)/.*
+    | gradio_api/(info | app_id | startup-events | upload_progress | queue/data
+        | heartbeat/\w+ | call/predict/\w+ | file=pictures/[^/\\]+/[^/\\]+)
+    )?''', re.VERBOSE)
+POSTS = re.compile(r'/gradio_api/(upload|queue/join|call/predict|run/predict|cancel)')
+POLICY = ("default-src 'self' 'unsafe-inline' data: blob:; object-src 'none'; "
+          "base-uri 'self'")
+HEADERS = {'content-security-policy': POLICY, 'x-content-type-options': 'nosniff',
+           'referrer-policy': 'no-referrer'}
+RAW_HEADERS = [(k.encode(), v.encode()) for k, v in HEADERS.items()]
+
+def refusal(scope):
+    "Return (status, text) for a request that is not let through, else None."
+    if scope['type'] != 'http': return 404, 'Not found.'
+    path = scope['path']
+    known = {'GET': GETS, 'HEAD': GETS, 'POST': POSTS}.get(scope['method'])
+    if not known or not known.fullmatch(path) or '..' in path: return 404, 'Not found.'
+    return refusal_of_post(scope, path) if scope['method'] == 'POST' else None
+
+def refusal_of_post(scope, path):
+    "Refuse what is too large."
+    size = int(dict(scope['headers']).get(b'content-length', -1))
+    upload = path.endswith('upload')
+    most = MB*10**6 + 10_000 if upload else 50_000
+    if size < 0: return 411, 'Say how long the request is.'
+    if size > most: return 413, f'Too large. Up to {MB} megabytes work.'
+    if upload and shutil.disk_usage('.').free < 10**9:
+        return 503, 'No room just now. Please try again in a minute.'
+    return None
+
+async def hear_out(receive):
+    "Read what is sent, up to about 100 MB: who is cut off does not read the answer."
+    for _ in range(2000):
+        if not (await receive()).get('more_body'): break
 
 class Guard:
     "Let through only what this app needs, in small amounts."
-    gets = re.compile(r'/(config|theme\.css|manifest\.json|favicon\.ico|robots\.txt|(assets|static|svelte)/.*|gradio_api/(info|app_id|startup-events'
-                      r'|upload_progress|queue/data|heartbeat/\w+|call/predict/\w+|file=pictures/[^/\\]+/[^/\\]+))?')
-    posts = re.compile(r'/gradio_api/(upload|queue/join|call/predict|run/predict|cancel)')
-    headers = {b'content-security-policy': b"default-src 'self' 'unsafe-inline' data: blob:; object-src 'none'; base-uri 'self'",
-               b'x-content-type-options': b'nosniff', b'referrer-policy': b'no-referrer'}
-
     def __init__(self, app): self.app = app
-
-    def refusal(self, scope):
-        "Return (status, text) for a request that is not let through, else None."
-        if scope['type'] != 'http': return 404, 'Not found.'
-        known = {'GET': self.gets, 'HEAD': self.gets, 'POST': self.posts}.get(scope['method'])
-        if not known or not known.fullmatch(scope['path']) or '..' in scope['path']: return 404, 'Not found.'
-        if scope['method'] != 'POST': return None
-        size, upload = int(dict(scope['headers']).get(b'content-length', -1)), scope['path'].endswith('upload')
-        if size < 0: return 411, 'Say how long the request is.'
-        if size > (MB*10**6 + 10_000 if upload else 50_000): return 413, f'Too large. Up to {MB} megabytes work.'
-        if upload and shutil.disk_usage('.').free < 10**9: return 503, 'No room just now. Please try again in a minute.'
 
     async def __call__(self, scope, receive, send):
         if scope['type'] == 'lifespan': return await self.app(scope, receive, send)
-        no = self.refusal(scope)
-        if no:
-            for _ in range(2000):   # hear the sender out, up to about 100 MB: who is cut off does not read the answer
-                if not (await receive()).get('more_body'): break
-            return await PlainTextResponse(no[1], no[0], {k.decode(): v.decode() for k, v in self.headers.items()})(scope, receive, send)
+        no = refusal(scope)
+        if not no: return await self.let_through(scope, receive, send)
+        await hear_out(receive)
+        status, text = no
+        await PlainTextResponse(text, status, HEADERS)(scope, receive, send)
+
+    async def let_through(self, scope, receive, send):
         begun = False
         async def add_headers(message):
             nonlocal begun
             begun = True
-            if message['type'] == 'http.response.start': message['headers'] = [*message['headers'], *self.headers.items()]
+            if message['type'] == 'http.response.start':
+                message['headers'] = [*message['headers'], *RAW_HEADERS]
             await send(message)
         try: await self.app(scope, receive, add_headers)
         except Exception as e:   # Gradio stumbles over names that it does not know
             print('refused:', type(e).__name__, flush=True)
             if begun: await send({'type': 'http.response.body'})
-            else: await PlainTextResponse('That did not work.', 400)(scope, receive, add_headers)
+            else:
+                sorry = PlainTextResponse('That did not work.', 400)
+                await sorry(scope, receive, add_headers)
 
-gradio.component_meta.create_or_modify_pyi = lambda *args: None   # else Gradio writes a file beside this one
+# ---------- the page
+
+# Else Gradio writes a file beside this one.
+gradio.component_meta.create_or_modify_pyi = lambda *args: None
 
 class Picture(gr.Image):
-    "An image field that leaves files where they were uploaded: it makes no copies, opens no pictures and follows no links."
+    "An image field that leaves files where they were uploaded: no copies, no links."
     is_template = True   # for Gradio: show it as an Image
     def preprocess(self, payload): return payload and payload.path
-    def postprocess(self, value): return value and ImageData(path=str(value), orig_name=Path(value).name)
+    def postprocess(self, value):
+        return value and ImageData(path=str(value), orig_name=Path(value).name)
     def move_resource_to_block_cache(self, path): return path and str(path)
     async def async_move_resource_to_block_cache(self, path): return path and str(path)
 
 labels = classifier.classes_
+examples = [str(p) for p in sorted(Path('pictures/examples').iterdir())]
 with gr.Blocks(title=TITLE, analytics_enabled=False) as demo:
-    gr.Markdown(f'# {TITLE}\nGive it a picture and see which of {len(labels)} labels fits best.')
+    gr.Markdown(f'# {TITLE}\nGive it a picture and see which of {len(labels)} labels '
+                'fits best.')
     with gr.Row():
         picture = Picture(type='filepath', label='Your picture', height=320, buttons=[])
         answer = gr.Label(label='Answer', num_top_classes=5)
-    gr.Examples([str(p) for p in sorted(Path('pictures/examples').iterdir())], picture, answer, classify, run_on_click=True, cache_examples=False,
-                label='Examples', api_visibility='private')
-    gr.Markdown(f'It knows only these labels: {", ".join(labels)}. Whatever the picture shows, it chooses one of them. '
+    gr.Examples(examples, picture, answer, classify, run_on_click=True,
+                cache_examples=False, label='Examples', api_visibility='private')
+    gr.Markdown(f'It knows only these labels: {", ".join(labels)}. Whatever the '
+                'picture shows, it chooses one of them. '
                 f'A picture is deleted about {KEEP} seconds after it was sent.')
-    forget = dict(fn=lambda: None, outputs=answer, queue=False, show_progress='hidden', api_visibility='private')
+    # no old answer beside a new picture
+    forget = dict(fn=lambda: None, outputs=answer, queue=False, show_progress='hidden',
+                  api_visibility='private')
     picture.clear(**forget)
-    picture.input(**forget).then(classify, picture, answer, api_name='predict', show_progress='minimal')   # no old answer beside a new picture
+    picture.input(**forget).then(classify, picture, answer, api_name='predict',
+                                 show_progress='minimal')
 
+# The page and the clients need no more of Gradio's version than that.
 config = demo.get_config_file
-demo.get_config_file = lambda: {**config(), 'version': '6.0'}   # the page and the clients need no more of it than that
+demo.get_config_file = lambda: {**config(), 'version': '6.0'}
 
-if __name__ == '__main__':
-    for s in signal.SIGINT, signal.SIGTERM: signal.signal(s, lambda *_: sys.exit())   # so that `room` is emptied
+def main():
+    for s in signal.SIGINT, signal.SIGTERM:   # so that `room` is emptied
+        signal.signal(s, lambda *_: sys.exit())
     threading.Thread(target=sweep, daemon=True).start()
-    demo.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE, api_open=False).launch(
-        share=False, show_error=False, max_file_size=MB*10**6, max_threads=8, footer_links=[], run_history=False, ssr_mode=False, mcp_server=False,
-        enable_monitoring=False, pwa=False, app_kwargs=dict(middleware=[Middleware(Guard)]),
-        theme=gr.themes.Default(font=['system-ui', 'sans-serif'], font_mono=['monospace']))
+    demo.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE, api_open=False)
+    fonts = dict(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
+    demo.launch(
+        share=False, show_error=False, max_file_size=MB*10**6, max_threads=8,
+        footer_links=[], run_history=False, ssr_mode=False, mcp_server=False,
+        enable_monitoring=False, pwa=False, theme=gr.themes.Default(**fonts),
+        app_kwargs=dict(middleware=[Middleware(Guard)]))
+
+if __name__ == '__main__': main()
