@@ -60,16 +60,31 @@ def picture(nb, name):
         (NBS/'images').mkdir(exist_ok=True)
         im.save(NBS/'images'/f'{name}.jpg', quality=85)
 
+def find(name):
+    "Return the notebook that is meant: a path in nbs or in lib, or a lesson's number."
+    lessons = NBS.glob(f'{name}_*.ipynb')
+    places = [NBS/f'{name}.ipynb', *lessons, NBS/f'lib/{name}.ipynb']
+    return next(p for p in places if p.exists())
+
+def _is_empty(o):
+    "Return whether an output shows nothing, as a progress bar that has gone away."
+    html = o.get('data', {}).get('text/html')
+    shown = '<(img|svg|audio|video|script|button)'
+    if html is None or re.search(shown, html): return False
+    return not re.sub(r'<style>.*?</style>|<[^>]*>|\s', '', html, flags=re.S)
+
 def save(number):
-    "Run a notebook afresh and save it, cleaned: '07', or 'vision/cnn' for lib."
+    "Run a notebook afresh, save it, cleaned: '07', 'index', or 'vision/cnn' for lib."
     from fastlessons.run import execute
     from nbdev.clean import nbdev_clean
-    path, = [*NBS.glob(f'{number}*.ipynb'), *NBS.glob(f'lib/{number}.ipynb')]
+    path = find(number)
     nb = nbformat.read(path, 4)
     line = re.compile(r'^\[!\[Open in Colab\].*$', re.M)   # made from settings.ini
     for c in nb.cells:
         if c.cell_type == 'markdown': c.source = line.sub(badges(path.stem), c.source)
     execute(nb, path.parent)
+    for c in nb.cells:
+        if c.cell_type == 'code': c.outputs = [o for o in c.outputs if not _is_empty(o)]
     new = path.with_suffix('.tmp')
     nbformat.write(nb, new)
     new.replace(path)
