@@ -61,18 +61,20 @@ def picture(nb, name):
         im.save(NBS/'images'/f'{name}.jpg', quality=85)
 
 def find(name):
-    "Return the notebook that is meant: a path in nbs, a lesson's number, a path in lib."
-    places = [NBS/f'{name}.ipynb', *NBS.glob(f'{name}_*.ipynb'), NBS/f'lib/{name}.ipynb']
+    "Return the notebook that is meant: a path in nbs or in lib, or a lesson's number."
+    lessons = NBS.glob(f'{name}_*.ipynb')
+    places = [NBS/f'{name}.ipynb', *lessons, NBS/f'lib/{name}.ipynb']
     return next(p for p in places if p.exists())
 
 def _is_empty(o):
     "Return whether an output shows nothing, as a progress bar that has gone away."
     html = o.get('data', {}).get('text/html')
-    if html is None: return False
+    shown = '<(img|svg|audio|video|script|button)'
+    if html is None or re.search(shown, html): return False
     return not re.sub(r'<style>.*?</style>|<[^>]*>|\s', '', html, flags=re.S)
 
 def save(number):
-    "Run a notebook afresh and save it, cleaned: '07', 'index', or 'vision/cnn' for lib."
+    "Run a notebook afresh, save it, cleaned: '07', 'index', or 'vision/cnn' for lib."
     from fastlessons.run import execute
     from nbdev.clean import nbdev_clean
     path = find(number)
