@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from . import __version__, check, core, data
 from .run import kill_is_ctrl_c, run_notebook
-from .sheets import workbook as sheets
+from .sheets import write as sheets
 
 # %% ../nbs/lib/cli.ipynb #378d0b6d
 @dataclass
@@ -143,7 +143,7 @@ _EVERYWHERE = 'check', 'core', 'data'   # no news in a list of a lesson's helper
 
 def lesson_modules(
     path:Path, # a notebook
-)->list[str]: # the one it makes is first, e.g. ['simple.pets', 'collab']
+)->list[str]: # names, first the one it makes, e.g. ['simple.pets', 'collab']
     "Name the library's modules that a notebook makes or imports."
     code = '\n'.join(_sources(_cells(path), 'code'))
     made = re.findall(r'^#\| *default_exp +([\w.]+)', code, re.M)
@@ -228,7 +228,7 @@ def cmd_run(
     data:str|None=None, # 'sample', 'full' or a folder; None: what the lesson says
     arch:str|None=None, # another architecture, e.g. 'resnet34'
     out:str|Path='runs', # where the results go
-)->None: # raises RuntimeError if a cell fails, OSError for a folder that cannot be
+)->None: # raises RuntimeError if a cell fails, OSError for a folder not to be had
     "Run a lesson; keep the notebook with its results, and a page for the browser."
     start = time.monotonic()
     before = len(check.results())

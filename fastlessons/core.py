@@ -226,7 +226,7 @@ def progress(
 def _said(f):
     "Return what the comments in the signature of `f` say: a line for each parameter, and one for what comes back."
     from fastcore.docments import docments
-    says = {k: v for k, v in docments(f).items() if v}
+    says = {k: v for k, v in docments(f, args_kwargs=True).items() if v}
     back = says.pop('return', '')
     lines = [f'{k}: {v}' for k, v in says.items()]
     if back: lines.append(f'R{back[1:]}' if back.startswith('raises ') else f'Returns {back}')
@@ -250,8 +250,9 @@ def document(
     ns:dict, # `globals()` of a module
 )->None: # nothing
     "Add the comments of a module's signatures to its docstrings, where `help` and Shift-Tab look."
-    mine = [o for name, o in ns.items() if name[0] != '_' and getattr(o, '__module__', '') == ns['__name__']]
-    for o in filter(isfunction, mine): _add(o, unwrap(o))
+    mine = [o for o in ns.values() if getattr(o, '__module__', '') == ns['__name__']]
+    for f in filter(isfunction, mine):
+        if f.__name__[0] != '_': _add(f, unwrap(f))
     for cls in filter(isclass, mine):
         _add(cls, cls)
         for o, f in _methods(cls): _add(o, f)

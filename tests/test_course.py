@@ -1,6 +1,5 @@
 "Code copied from the course works beside ours."
 import os, subprocess, sys
-from pathlib import Path
 
 import torch, torchvision
 from fastlessons.data import get_data

@@ -2,7 +2,6 @@
 
 Of the lesson before it run only the imports, and what is named below."""
 import ast, builtins, re
-from pathlib import Path
 
 import nbformat, numpy as np, pandas as pd, pytest
 
@@ -75,7 +74,7 @@ def test_03_own_curve(tmp_path, monkeypatch, capsys):
 def test_04_own_texts(tmp_path, monkeypatch, capsys):
     rng = np.random.default_rng(1)
     words = dict(weather='rain sun wind snow cloud storm warm cold'.split(), kitchen='salt pan soup bake oven bread onion sweet'.split())
-    rows = [(' '.join(rng.choice(words[l], 3)) + f' and more, number {i}', l) for i, l in enumerate(['weather', 'kitchen']*60)]
+    rows = [(' '.join(rng.choice(words[kind], 3)) + f' and more, number {i}', kind) for i, kind in enumerate(['weather', 'kitchen']*60)]
     pd.DataFrame(rows, columns=['text', 'label']).to_csv(tmp_path/'mine.csv', index=False)
     from fastlessons.text.encoder import find_encoder
     ns = run('04', tmp_path, monkeypatch, blocks=slice(None if find_encoder() else 1))
@@ -100,7 +99,7 @@ def test_06_own_table(tmp_path, monkeypatch, capsys, answer, changes):
     if answer == 'dear': df = df.assign(dear=np.where(df.price > df.price.median(), 'yes', 'no')).drop(columns='price')
     df.to_csv(tmp_path/'mine.csv', index=False)
     ns = run('06', tmp_path, monkeypatch, *changes)
-    one, small, forest = (float(l.split()[0]) for l in capsys.readouterr().out.splitlines()[:3])
+    one, small, forest = (float(line.split()[0]) for line in capsys.readouterr().out.splitlines()[:3])
     assert forest > .75 and forest >= one
     kept = ns['Forest'].load(ns['forest'].save('mine.safetensors'))   # as the text below the code says
     assert (kept.predict(ns['X']) == ns['forest'].predict(ns['X'])).all()
@@ -114,7 +113,7 @@ def test_07_own_ratings(tmp_path, monkeypatch, capsys):
             for u in range(60) for i in rng.choice(30, 15, replace=False)]
     pd.DataFrame(rows, columns=['user', 'item', 'rating']).to_csv(tmp_path/'mine.csv', index=False)
     ns = run('07', tmp_path, monkeypatch)
-    mean, model = (float(l.split()[-1]) for l in capsys.readouterr().out.splitlines() if l.startswith('stars wrong'))
+    mean, model = (float(line.split()[-1]) for line in capsys.readouterr().out.splitlines() if line.startswith('stars wrong'))
     assert model < mean
     best = ns['mine'].recommend('me', 5).item
     assert np.mean([sweet[dishes.index(d)] for d in best]) > 0   # whoever likes pie and not soup gets sweet things

@@ -30,7 +30,7 @@ def run_lesson(number, out, *args, **env):
         r = once()
     assert r.returncode == 0, r.stdout[-3000:] + r.stderr[-3000:]
     assert 'Warning' not in r.stderr, r.stderr
-    return [json.loads(l) for l in (out/'home'/'results.jsonl').read_text().splitlines()], r.stdout
+    return [json.loads(line) for line in (out/'home'/'results.jsonl').read_text().splitlines()], r.stdout
 
 def assert_in_bands(lines, source):
     "Compare what a lesson wrote in the ledger with `expected.toml`."

@@ -4,7 +4,8 @@ import re
 import numpy as np, pandas as pd, pytest
 
 from fastlessons.data import get_data
-from fastlessons.text.encoder import read_reviews, split_texts, words
+from fastlessons.text.data import read_reviews, split_texts
+from fastlessons.text.tokens import words
 from fastlessons.samples.reviews import ABOUT, SHARES, PAIRS, TWINS, clause, make_reviews, sentence
 from fastlessons.samples.canvas import rng_of
 

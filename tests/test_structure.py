@@ -311,9 +311,22 @@ def test_each_module_has_its_notebook():
     made = {p.relative_to(ROOT/'nbs/lib').with_suffix('').as_posix().replace('/', '.') for p in LIB} - {'index'}
     for m in MODULES:
         name = m.relative_to(ROOT/'fastlessons').with_suffix('').as_posix().replace('/', '.')
-        if m.name in ('__init__.py', '_modidx.py') or name in made: continue
+        if m.name in ('__init__.py', '__main__.py', '_modidx.py') or name in made: continue   # nbdev skips notebooks named `_...`
         source = re.search(r'File to edit: (?:\.\./)+nbs/(\S+)\.ipynb', m.read_text())[1]
         assert source in {p.stem for p in LESSONS}, f'{name} is made by {source}'
+
+@pytest.mark.parametrize('folder', ['.', 'nbs/lib'])
+def test_the_map_shows_each_module(folder):
+    "With a sentence, and links that lead somewhere: to the notebook that makes it, and to lessons."
+    sys.path.insert(0, str(ROOT/'tools'))
+    import maintain
+    rows = [[cell.strip('| `') for cell in row.split(' | ')] for row in maintain.library_map(ROOT/folder).splitlines()[2:]]
+    assert {m for m in TREES if not m.endswith(('_modidx', '__init__'))} <= {row[0] for row in rows} and len({row[0] for row in rows}) == len(rows)
+    for name, what, made, users in rows:
+        assert len(what) > 20 and made.endswith('.ipynb)'), name
+        for target in re.findall(r'\]\(([^)]+)\)', made+users): assert (ROOT/folder/target).is_file(), (name, target)
+        if name.startswith('simple.'): assert f'**[{Path(made).name[:2]}]' in users
+        if name.startswith('exercises.l'): assert users.startswith(f'[{name[-2:]}]')
 
 def test_each_lesson_builds_a_module():
     for p in LESSONS:

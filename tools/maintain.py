@@ -1,13 +1,16 @@
-"""What those who work on the lessons need: `save NN` runs a notebook and saves it, `readme` makes README.md from the index.
+"""What those who work on the lessons need: `save NN` runs a notebook and saves it,
+`readme` makes README.md from the index, `map` prints the map of the library.
 
 The tests import this file to see that what is committed is in step."""
-import base64, configparser, io, re, sys
+import ast, base64, configparser, io, os, re, sys
 from pathlib import Path
 
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 NBS = ROOT/'nbs'
+MADE = ('<!-- Made from nbs/index.ipynb by `make readme`. '
+        'Edit the notebook, not this file. -->')
 
 def settings():
     "Read settings.ini as a dict."
@@ -18,19 +21,26 @@ def settings():
 def badges(name):
     "Return the line of badges for the notebook `name`, e.g. '01_pets'."
     s = settings()
-    page = f"{s['repo_url'].removeprefix('https://github.com/')}/blob/{s['branch']}/nbs/{name}.ipynb"
-    return (f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/{page}) "
-            f"[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)](https://kaggle.com/kernels/welcome?src=https://github.com/{page})")
+    repo = s['repo_url'].removeprefix('https://github.com/')
+    page = f"{repo}/blob/{s['branch']}/nbs/{name}.ipynb"
+    colab, kaggle = 'https://colab.research.google.com', 'https://kaggle.com'
+    return (f'[![Open in Colab]({colab}/assets/colab-badge.svg)]'
+            f'({colab}/github/{page}) '
+            f'[![Open in Kaggle]({kaggle}/static/images/open-in-kaggle.svg)]'
+            f'({kaggle}/kernels/welcome?src=https://github.com/{page})')
 
 def readme():
-    "Return the text of README.md: the index notebook as Markdown, with links that work from the root."
-    nb, parts = nbformat.read(NBS/'index.ipynb', 4), ['<!-- Made from nbs/index.ipynb by `make readme`. Edit the notebook, not this file. -->']
-    for c in nb.cells:
-        if c.cell_type == 'markdown': parts.append(c.source)
-        elif '#| echo: false' in c.source: parts += map(_output, c.outputs)
-        else: parts += [f'```python\n{c.source}\n```', *map(_output, c.outputs)]
+    "Return README.md: the index as Markdown, with links that work from the root."
+    parts = [MADE]
+    for c in nbformat.read(NBS/'index.ipynb', 4).cells:
+        if c.cell_type == 'markdown':
+            parts.append(c.source)
+            continue
+        if '#| echo: false' not in c.source: parts.append(f'```python\n{c.source}\n```')
+        parts += map(_output, c.outputs)
     text = '\n\n'.join(p for p in parts if p)
-    return re.sub(r'\]\((?!https?:|#)([^)]+)\)', r'](nbs/\1)', text).replace('](nbs/../', '](') + '\n'
+    text = re.sub(r'\]\((?!https?:|#)([^)]+)\)', r'](nbs/\1)', text)
+    return text.replace('](nbs/../', '](') + '\n'
 
 def _output(o):
     "Return an output as Markdown: a table as it is, text in a block."
@@ -40,7 +50,7 @@ def _output(o):
     return f'```text\n{text.rstrip()}\n```' if text else ''
 
 def picture(nb, name):
-    "Write the output of the cell with `#| label: gallery` to nbs/images, small, for the index."
+    "Write the small picture of the cell labelled `gallery` to nbs/images."
     from PIL import Image
     for c in nb.cells:
         if not c.source.startswith('#| label: gallery'): continue
@@ -50,15 +60,31 @@ def picture(nb, name):
         (NBS/'images').mkdir(exist_ok=True)
         im.save(NBS/'images'/f'{name}.jpg', quality=85)
 
+def find(name):
+    "Return the notebook that is meant: a path in nbs or in lib, or a lesson's number."
+    lessons = NBS.glob(f'{name}_*.ipynb')
+    places = [NBS/f'{name}.ipynb', *lessons, NBS/f'lib/{name}.ipynb']
+    return next(p for p in places if p.exists())
+
+def _is_empty(o):
+    "Return whether an output shows nothing, as a progress bar that has gone away."
+    html = o.get('data', {}).get('text/html')
+    shown = '<(img|svg|audio|video|script|button)'
+    if html is None or re.search(shown, html): return False
+    return not re.sub(r'<style>.*?</style>|<[^>]*>|\s', '', html, flags=re.S)
+
 def save(number):
-    "Run the notebook whose name starts with `number` from top to bottom in a fresh kernel, save it in place, clean it."
-    from nbclient import NotebookClient
+    "Run a notebook afresh, save it, cleaned: '07', 'index', or 'vision/cnn' for lib."
+    from fastlessons.run import execute
     from nbdev.clean import nbdev_clean
-    path, = [*NBS.glob(f'{number}*.ipynb'), *NBS.glob(f'lib/{number}.ipynb')]   # a lesson, or lib's path: vision/cnn
+    path = find(number)
     nb = nbformat.read(path, 4)
-    for c in nb.cells:   # badges are made from settings.ini
-        if c.cell_type == 'markdown': c.source = re.sub(r'^\[!\[Open in Colab\].*$', badges(path.stem), c.source, flags=re.M)
-    NotebookClient(nb, timeout=1800, kernel_name='python3', resources={'metadata': {'path': str(path.parent)}}).execute()
+    line = re.compile(r'^\[!\[Open in Colab\].*$', re.M)   # made from settings.ini
+    for c in nb.cells:
+        if c.cell_type == 'markdown': c.source = line.sub(badges(path.stem), c.source)
+    execute(nb, path.parent)
+    for c in nb.cells:
+        if c.cell_type == 'code': c.outputs = [o for o in c.outputs if not _is_empty(o)]
     new = path.with_suffix('.tmp')
     nbformat.write(nb, new)
     new.replace(path)
@@ -66,7 +92,52 @@ def save(number):
     picture(nb, path.stem)
     print(f'{path.name}: {path.stat().st_size//1024} KB')
 
+def modules():
+    "Return the modules made by notebooks: name, e.g. 'vision.cnn' -> its file as text."
+    package = ROOT/'fastlessons'
+    found = {}
+    for path in sorted(package.rglob('*.py')):
+        text = path.read_text(encoding='utf-8')
+        name = '.'.join(path.relative_to(package).with_suffix('').parts)
+        if 'File to edit:' in text: found[name] = text
+    return found
+
+def maker(name, text):
+    "Return the notebook that makes the module `name`, which its file names."
+    place = (ROOT/'fastlessons'/name.replace('.', '/')).parent
+    return (place/re.search(r'File to edit: (.+\.ipynb)', text)[1]).resolve()
+
+def purpose(text):
+    "Return the first sentence of a module's docstring."
+    doc = ast.get_docstring(ast.parse(text)) or ''
+    return re.split(r'(?<=[.!?])\s', doc)[0]
+
+def library_map(folder=ROOT):
+    """Return a Markdown table of the library, for a file that lies in `folder`.
+
+    A row a module: what it is for, the notebook that makes it, the lessons that use it,
+    in bold the one that builds it."""
+    from fastlessons.cli import lesson_modules
+    lessons = {p: lesson_modules(p) for p in sorted(NBS.glob('[0-9][0-9]_*.ipynb'))}
+    def link(words, path):
+        return f'[{words}]({Path(os.path.relpath(path, folder)).as_posix()})'
+    def users(name, notebook):
+        for path, used in lessons.items():
+            number = path.stem[:2]
+            if path == notebook: yield f'**{link(number, path)}**'
+            elif name in {*used, f"exercises.l{number}"}: yield link(number, path)
+    rows = ['| module | what it is for | made by | lessons |', '|---|---|---|---|']
+    for name, text in modules().items():
+        notebook = maker(name, text)
+        made = link(notebook.relative_to(NBS).with_suffix('').as_posix(), notebook)
+        in_lessons = ' '.join(users(name, notebook)) or ' '
+        name = name.removesuffix('.__init__')
+        rows.append(f'| `{name}` | {purpose(text)} | {made} | {in_lessons} |')
+    return '\n'.join(rows)
+
 if __name__ == '__main__':
     if sys.argv[1:2] == ['save'] and len(sys.argv) == 3: save(sys.argv[2])
-    elif sys.argv[1:] == ['readme']: (ROOT/'README.md').write_text(readme(), encoding='utf-8')
+    elif sys.argv[1:] == ['readme']:
+        (ROOT/'README.md').write_text(readme(), encoding='utf-8')
+    elif sys.argv[1:] == ['map']: print(library_map())
     else: sys.exit(__doc__)

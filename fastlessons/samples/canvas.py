@@ -50,12 +50,12 @@ def mix(
     "Return a colour on the way from `a` to `b`."
     return tuple(int(x + (y-x)*t) for x, y in zip(a, b))
 
-# %% ../../nbs/lib/samples/canvas.ipynb #fbfe8e12
+# %% ../../nbs/lib/samples/canvas.ipynb #bc277c3c
 SOFT = ('cream sand rose sky green teal silver grey fawn purple blue tan navy crimson '
         'white yellow brown')   # colours of rooms
 
 def any_colour(
-    rng:np.random.Generator,
+    rng:np.random.Generator, # of the picture
     names:str, # keys of `COLOURS`, with spaces between
 )->tuple: # (red, green, blue)
     "Draw one of these colours."
@@ -63,7 +63,7 @@ def any_colour(
 
 def coat_of(
     text:str, # 'base colour;parts or patterns=colour;...'
-    rng:np.random.Generator,
+    rng:np.random.Generator, # of the picture
 )->dict: # part or pattern -> (red, green, blue); 'base' is the rest
     "Read a coat, and shift its colours a little."
     shift = rng.normal(0, 3.5, 3)
@@ -96,7 +96,7 @@ def _stripes(gap, bend, at):
     x = np.arange(_SIDE, dtype='float32')[None]
     return _above(np.sin(2*np.pi*(x/gap + bend)), at, .5)
 
-# %% ../../nbs/lib/samples/canvas.ipynb #43cb8517
+# %% ../../nbs/lib/samples/canvas.ipynb #2f2a40c2
 def _coats(c, rng):
     "Make the patterns of coats from clouds `c`: how much of the second colour, 0 to 1."
     return dict(
@@ -121,7 +121,7 @@ def _hair(c, rng):
         skin=(c[24], .1))
     return {name: 64/255 + (v-.5)*strong for name, (v, strong) in strands.items()}
 
-# %% ../../nbs/lib/samples/canvas.ipynb #06d441a4
+# %% ../../nbs/lib/samples/canvas.ipynb #ca6aba70
 @lru_cache(None)
 def textures()->dict: # name -> grey PIL image of 512 by 512 pixels
     "Make all patterns and kinds of hair, once."
@@ -155,7 +155,7 @@ def circle(
     return np.stack([np.cos(a), np.sin(a)], 1)
 
 def hull(
-    circles, # (m, 3): x, y, radius
+    circles:np.ndarray, # (m, 3): x, y, radius
     n:int=48, # points
 )->np.ndarray: # outline (n, 2)
     "Draw the convex hull: in each direction, the circle that reaches furthest."
@@ -164,7 +164,7 @@ def hull(
     i = (c[:, :2]@way.T + c[:, 2:]).argmax(0)
     return c[i, :2] + c[i, 2:]*way
 
-# %% ../../nbs/lib/samples/canvas.ipynb #c443f4f8
+# %% ../../nbs/lib/samples/canvas.ipynb #c24a3e6f
 @lru_cache(None)
 def _spline(m, n, closed):
     "Return the matrix from `m` points to a Catmull-Rom curve, `n` points to a stretch."
@@ -181,9 +181,9 @@ def _spline(m, n, closed):
     if not closed: A[-1, -1] = 1
     return A
 
-# %% ../../nbs/lib/samples/canvas.ipynb #d3616af1
+# %% ../../nbs/lib/samples/canvas.ipynb #35324152
 def smooth(
-    points, # (m, any number of dimensions)
+    points:np.ndarray, # (m, any number of dimensions)
     n:int=6, # points to a stretch
     closed:bool=True, # does it come back to where it began?
 )->np.ndarray: # (m*n, dimensions), or (m*n-n+1, dimensions) where it is open
@@ -195,7 +195,7 @@ def _xy(z):
     return np.stack([z.real, z.imag], 1)
 
 def tube(
-    circles, # (m, 3): x, y, radius
+    circles:np.ndarray, # (m, 3): x, y, radius
     n:int=6, # points to a stretch
 )->np.ndarray: # outline (points, 2)
     "Draw a bent tube through circles."
@@ -211,11 +211,11 @@ def tube(
     start = z[0] - r[0]*g[0]*fan
     return _xy(np.concatenate([left, end, right, start]))
 
-# %% ../../nbs/lib/samples/canvas.ipynb #c2bc0937
+# %% ../../nbs/lib/samples/canvas.ipynb #b14c65e3
 def tufts(
     points:np.ndarray, # outline (m, 2)
     length:float, # of the longest hair, in pixels
-    rng:np.random.Generator,
+    rng:np.random.Generator, # of the picture
 )->np.ndarray: # outline (n, 2)
     "Make an outline furry; the hair hangs down a little."
     z = points[:, 0] + 1j*points[:, 1]
@@ -251,12 +251,12 @@ def _line(im, points, colour, width):
     width = max(1, int(round(width)))
     ImageDraw.Draw(im).line(_flat(points), fill=colour, width=width, joint='curve')
 
-# %% ../../nbs/lib/samples/canvas.ipynb #29b2dbd8
+# %% ../../nbs/lib/samples/canvas.ipynb #b8765c34
 class Painter:
     "A picture that is being painted: colours, light, and a mask of the animal."
     def __init__(self,
         size:int, # side of the finished picture in pixels; colours have twice that
-        rng:np.random.Generator,
+        rng:np.random.Generator, # of the picture
         sun:tuple=(-.5, -.85), # where the light is on the screen; (0, -1): above
     ):
         self.size = size
@@ -272,7 +272,7 @@ class Painter:
     def part(self,
         points:np.ndarray, # outline (n, 2) in pixels of the colours
         colour:tuple, # (red, green, blue)
-        layers=(), # (colour, pattern or outline, softness in pixels), one on the other
+        layers:list=(), # (colour, pattern or outline, softness in pixels), in order
         fur:float=0., # length of the hair at the edge, in pixels
         hair:str='', # texture of the surface; empty: smooth
         angle:float=0., # along which patterns run, in radians
@@ -297,7 +297,7 @@ class Painter:
         self._shade(stencil.reduce(2), x//2, y//2, hair, unit, relief, shadow)
 
     def fill(self,
-        points, # outline (n, 2)
+        points:np.ndarray, # outline (n, 2)
         colour:tuple, # (red, green, blue)
         light:int=128, # 0 to 255
     )->None: # nothing
@@ -306,7 +306,7 @@ class Painter:
         ImageDraw.Draw(self.light).polygon(_flat(np.asarray(points)/2), fill=light)
 
     def line(self,
-        points, # (n, 2)
+        points:np.ndarray, # (n, 2)
         colour:tuple, # (red, green, blue)
         width:float=2., # in pixels
         light:int=None, # 0 to 255; None: the light stays as it was
@@ -398,20 +398,20 @@ class Camera:
     def __init__(self,
         axes:np.ndarray, # (3, 3), from `axes_of`
         unit:float, # pixels to a unit
-        at=(0, 0), # pixel of the origin
+        at:tuple=(0, 0), # pixel of the origin
     ):
         self.axes = axes
         self.unit = unit
         self.at = np.asarray(at, dtype=float)
 
     def depth(self,
-        points, # (n, 3), or balls (n, 4), or one
+        points:np.ndarray, # (n, 3), or balls (n, 4), or one
     )->float: # 0 at the origin
         "Tell how far towards us points are, on average."
         return float(np.mean(self._turned(points)[..., 2]))
 
     def disc(self,
-        p, # middle (3), on a ball round the origin
+        p:np.ndarray, # middle (3), on a ball round the origin
         r:float, # half the width
         h:float=1., # height for a width of 1
         n:int=20, # points

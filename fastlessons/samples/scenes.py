@@ -41,7 +41,7 @@ def _bushes(d, n, y, rng, colour, m, r):
         leaves = mix(colour, LIGHT if t > 0 else DARK, abs(t))
         d.ellipse((x-w, y - w*high, x+w, y + w*.7), fill=leaves)
 
-# %% ../../nbs/lib/samples/scenes.ipynb #e7365471
+# %% ../../nbs/lib/samples/scenes.ipynb #c31b5988
 _GROUNDS = dict(   # two colours, how far towards the second, length of the specks
     grass=('green', 'yellow', .3, 6), path=('grey', 'sand', .7, 1),
     snow=('white', 'sky', .2, 1), sand=('sand', 'cream', .8, 1),
@@ -83,7 +83,7 @@ def _outdoors(d, n, h, rng):
         for x in range(0, n, n//9):
             d.rectangle((x, h*.55, x + n*.06, h*1.08), fill=wood)
 
-# %% ../../nbs/lib/samples/scenes.ipynb #a808f57e
+# %% ../../nbs/lib/samples/scenes.ipynb #fee5b4a8
 def _window(d, n, rng):
     "Paint a window with four panes."
     x = rng.uniform(0, .8)*n
@@ -125,7 +125,7 @@ def _carpet(d, n, h, rng):
         box = x - w*s, y - w*.36*s, x + w*s, y + w*.36*s
         d.ellipse(box, fill=mix(colour, LIGHT, t))
 
-# %% ../../nbs/lib/samples/scenes.ipynb #f5b92cc7
+# %% ../../nbs/lib/samples/scenes.ipynb #b0673a1e
 def _wall(d, n, h, rng, colour):
     "Paint a wall, and sometimes stripes, a window, a picture on it."
     d.rectangle((0, 0, n, h), fill=colour)
@@ -167,11 +167,11 @@ def _backdrop(d, n, h, rng):
     for x, y, r in zip(xs, ys, rng.uniform(.03, .18, m)*n):
         d.ellipse((x-r, y-r, x+r, y+r), fill=mix(a, LIGHT, .25))
 
-# %% ../../nbs/lib/samples/scenes.ipynb #e9cd97e6
+# %% ../../nbs/lib/samples/scenes.ipynb #f84220f8
 def draw_scene(
     size:int, # side in pixels
     horizon:float, # where the ground begins; 0 is the top, 1 the bottom
-    rng:np.random.Generator,
+    rng:np.random.Generator, # of the picture
 )->Image.Image: # of `size` by `size` pixels
     "Draw a place, sometimes out of focus."
     im = Image.new('RGB', (size, size))

@@ -1,6 +1,6 @@
 """Is this review positive or negative? Eight ways in one run; and the speed of our tokenizer beside `tokenizers`.
 
-    python benchmarks/nlp.py [--data FOLDER] [--set sentences imdb] [--ways ...] [--seed 42]
+    python benchmarks/text.py [--data FOLDER] [--set sentences imdb] [--ways ...] [--seed 42]
 
 1. FOLDER holds the real sets (Rotten Tomatoes, IMDb), or is 'sample' (the default) or 'full'. Of the sentences a
    tenth is held out by `split_texts`; IMDb has a test set of its own. Accuracy is on the held-out texts. The clock
@@ -21,19 +21,25 @@
 A ratio is the other's seconds to ours. Without an encoder its rows are left out. Nothing else should run
 on the machine."""
 import argparse, os, time
+from functools import lru_cache
 os.environ.setdefault('TOKENIZERS_PARALLELISM', 'false')
 
+from fastlessons.data import get_data
+from fastlessons.simple.nlp import average
+from fastlessons.text.data import dataloaders_from_texts, read_reviews, split_texts
+from fastlessons.text.encoder import Embedder, find_encoder, text_learner
+from fastlessons.text.lm import lm_dataloaders, lm_learner, lstm_classifier
+from fastlessons.text.tokens import BPE, Vocab, words
+
 import numpy as np, torch
+from fastai.text.all import Adam, CrossEntropyLossFlat, Learner, set_seed
 from scipy.sparse import csr_matrix, hstack
-from fastai.text.all import *
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-
-from fastlessons.data import get_data
-from fastlessons.text.encoder import *
+from torch import nn
 
 def quiet(learn, *args, **kw):
     with learn.no_bar(), learn.no_logging(): learn.fit_one_cycle(*args, **kw)
@@ -55,10 +61,9 @@ class Averaged(nn.Module):
     "An embedding a token, the mean of those that are real, a linear layer."
     def __init__(self, n_vocab, n=50, n_out=2):
         super().__init__()
-        self.emb, self.out = nn.Embedding(n_vocab, n), nn.Sequential(nn.Dropout(.5), nn.Linear(n, n_out))
-    def forward(self, ids, mask):
-        m = mask[...,None].float()
-        return self.out((self.emb(ids)*m).sum(1)/m.sum(1))
+        self.emb = nn.Embedding(n_vocab, n)
+        self.out = nn.Sequential(nn.Dropout(.5), nn.Linear(n, n_out))
+    def forward(self, ids, mask): return self.out(average(self.emb(ids), mask))
 
 def loaders(train, y, test, tok, **kw):
     "Serve all texts; those to predict come with labels that nobody looks at."
@@ -83,30 +88,34 @@ def by_lstm(train, y, test):
     quiet(learn, 3, slice(1e-3, 5e-3))
     return labels(learn)
 
-def vectors(texts, **kw): return embed(texts, encoder(), show=False, **kw)
-
 def by_last(train, y, test):
-    return LogisticRegression(C=3, max_iter=300).fit(vectors(train), y).predict(vectors(test))
+    embed = embedder().embed
+    model = LogisticRegression(C=3, max_iter=300).fit(embed(train, show=False), y)
+    return model.predict(embed(test, show=False))
+
+def layers(texts): return embedder().embed_layers(texts, show=False)
 
 def by_frozen(train, y, test):
-    x, xt = (vectors(t, layers=True) for t in (train, test))
+    x, xt = layers(train), layers(test)
     return make_pipeline(StandardScaler(), RidgeClassifier(alpha=10_000)).fit(x, y).predict(xt)
 
 def by_both(train, y, test):
     tfidf = TfidfVectorizer(sublinear_tf=True, **TOKENS).fit(train)
-    x, xt = (hstack([tfidf.transform(t), csr_matrix(vectors(t, layers=True))]).tocsr() for t in (train, test))
+    x, xt = (hstack([tfidf.transform(t), csr_matrix(layers(t))]).tocsr() for t in (train, test))
     return LogisticRegression(C=3, max_iter=300).fit(x, y).predict(xt)
 
 def by_tuned(train, y, test):
-    learn = text_learner(loaders(train, y, test, encoder().tokenizer), encoder())
+    encoder = embedder().encoder
+    learn = text_learner(loaders(train, y, test, encoder.tokenizer), encoder)
     learn.freeze_to(1)
     quiet(learn, 3, slice(1e-5, 1e-3))
     return labels(learn)
 
-_encoder = []
-def encoder():
-    if not _encoder: _encoder.append(find_encoder())
-    return _encoder[0]
+@lru_cache(1)
+def embedder():
+    "Return an Embedder, always the same: what one way has read, the next finds ready. None without an encoder."
+    encoder = find_encoder()
+    return encoder and Embedder(encoder)
 
 WAYS = dict(bayes=by_bayes, logistic=by_logistic, averaged=by_averaged, lstm=by_lstm, last=by_last, frozen=by_frozen,
             both=by_both, tuned=by_tuned)
@@ -122,7 +131,7 @@ def compare(df, ways, seed, what):
     else: train, test = split_texts(df.text, df.label, seed=seed)
     x, y, xt, yt = df.text[train].tolist(), df.label[train].tolist(), df.text[test].tolist(), df.label[test].values
     deep = {'last', 'frozen', 'both', 'tuned'}
-    if deep & {*ways} and not encoder(): ways = [w for w in ways if w not in deep]
+    if deep & {*ways} and not embedder(): ways = [w for w in ways if w not in deep]
     print(f'{what}; {torch.get_num_threads()} threads\n{"":40}{"accuracy":>9}{"seconds":>9}', flush=True)
     found = {}
     for w in ways:
