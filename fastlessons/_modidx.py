@@ -481,6 +481,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'fastlessons.run._failed': ('lib/run.html#_failed', 'fastlessons/run.py'),
                                  'fastlessons.run._picture': ('lib/run.html#_picture', 'fastlessons/run.py'),
                                  'fastlessons.run._silent': ('lib/run.html#_silent', 'fastlessons/run.py'),
+                                 'fastlessons.run._spare_a_grammar': ('lib/run.html#_spare_a_grammar', 'fastlessons/run.py'),
                                  'fastlessons.run._watch': ('lib/run.html#_watch', 'fastlessons/run.py'),
                                  'fastlessons.run._with_alt': ('lib/run.html#_with_alt', 'fastlessons/run.py'),
                                  'fastlessons.run._work': ('lib/run.html#_work', 'fastlessons/run.py'),
