@@ -1,23 +1,19 @@
 "The blocks of lesson 08, against PyTorch; the library's, which build on them: bad pictures, impossible settings, training, maps."
-import copy, inspect, itertools, pickle, shutil, subprocess, warnings
+import copy, inspect, itertools, pickle, warnings
 from functools import partial
 
 import matplotlib.pyplot as plt, numpy as np, pytest, torch
 from fastai.vision.all import (Callback, CrossEntropyLossFlat, Learner, PILImage, SGD, TensorImage, accuracy, create_vision_model,
                                set_seed)
-from openpyxl import load_workbook
-from openpyxl.utils import get_column_letter
 from torch import nn
 from torch.nn import functional as F
 
 from conftest import refuses
 from fastlessons.vision.backbone import backbone, resnet_mini
 from fastlessons.vision.cnn import LayerStats, FastConv, PicsDL, SmallResNet, as_batch, _check_pics, grad_cam, _moved, pic_dls
-from fastlessons.sheets.conv import DENSE, DIGITS, KERNELS, conv_values, pixels
 from fastlessons.data import get_data, read_cifar
 from fastlessons.layers import ResidualBlock, conv_block, out_size
 from fastlessons.simple import cnn as simple
-from fastlessons.sheets.workbook import write_sheet
 
 fails = partial(refuses, limit=400, sentences=3)
 
@@ -423,71 +419,3 @@ def test_cifar_damaged(tmp_path):
 def test_cifar_of_real_data(shared):
     x, y, xv, yv, classes = read_cifar(get_data('cifar10', shared/'data'))
     assert len(x) == len(y) == 4000 and len(xv) == len(yv) == 1000 and len(classes) == 10
-
-# The workbook
-
-FIRST = dict(pic=(10, 1, 8), map0=(10, 14, 6), map1=(18, 14, 6), pool0=(10, 21, 3), pool1=(18, 21, 3))   # row, column, side
-SAYS = 'AA22'
-
-def conv_by_torch(digit, kernels):
-    "Calculate with PyTorch what the workbook shows."
-    pic, dense = torch.tensor(pixels(DIGITS[digit])).double()/16, torch.tensor(DENSE).double()
-    maps = F.conv2d(pic[None, None], torch.tensor(kernels).double().view(2, 1, 3, 3)).relu()
-    pools = F.max_pool2d(maps, 2)
-    scores = F.linear(pools.flatten(1), dense[:, :18], dense[:, 18])[0]
-    grids = dict(pic=pic, map0=maps[0, 0], map1=maps[0, 1], pool0=pools[0, 0], pool1=pools[0, 1])
-    return grids, scores, scores.softmax(0)
-
-def assert_workbook(value, digit=4, kernels=KERNELS):
-    "Compare `value(cell)` of the first sheet with PyTorch."
-    grids, scores, probs = conv_by_torch(digit, kernels)
-    for name, (row, col, n) in FIRST.items():
-        found = [[value(f'{get_column_letter(col+j+1)}{row+i+1}') for j in range(n)] for i in range(n)]
-        assert torch.allclose(torch.tensor(found).double(), grids[name], atol=1e-9), name
-    for c, expected in (('AA', scores), ('AC', probs)):
-        assert torch.allclose(torch.tensor([value(f'{c}{11+d}') for d in range(10)]).double(), expected, atol=1e-9)
-    assert value(SAYS) == scores.argmax()
-
-CHANGED = dict(digit=7, kernels=((KERNELS[0][0], 2.5, *KERNELS[0][2:]), KERNELS[1]))   # as B8 = 7 and L11 = 2.5
-
-@pytest.fixture(scope='module')
-def workbook(tmp_path_factory):
-    pytest.importorskip('xlsxwriter')
-    return write_sheet('conv', tmp_path_factory.mktemp('sheet')/'conv.xlsx')
-
-def test_workbook_has_values(workbook):
-    live, stored = (load_workbook(workbook, data_only=d) for d in (False, True))
-    assert live.sheetnames == ['start here', 'dense', 'digits'] and len(live['start here']._charts) == 1
-    formulas = [c for row in live['start here'].iter_rows() for c in row if c.data_type == 'f']
-    assert len(formulas) == 64 + 2*36 + 2*9 + 30 + 1
-    assert_workbook(lambda c: stored['start here'][c].value)
-
-def test_workbook_calculated_anew(workbook):
-    pytest.importorskip('formulas')
-    from formulas import ExcelModel
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')   # SyntaxWarnings of the package itself
-        model = ExcelModel().loads(str(workbook)).finish()
-    key = lambda c: f"'[conv.xlsx]START HERE'!{c}"
-    for inputs, change in (({}, {}), ({key('B8'): 7, key('L11'): 2.5}, CHANGED)):
-        found = model.calculate(inputs=inputs)
-        assert_workbook(lambda c: found[key(c)].value[0, 0], **change)
-
-@pytest.mark.skipif(not shutil.which('soffice'), reason='LibreOffice is not here: soffice')
-def test_workbook_in_libreoffice(workbook, tmp_path):
-    for name, change in (('same', {}), ('other', dict(B8=7, L11=2.5))):
-        wb = load_workbook(workbook)   # openpyxl keeps the formulas and drops their values
-        for c, v in change.items(): wb['start here'][c] = v
-        wb.save(tmp_path/f'{name}.xlsx')
-    subprocess.run(['soffice', f'-env:UserInstallation=file://{tmp_path}/office', '--headless', '--convert-to', 'xlsx', '--outdir',
-                    tmp_path/'out', tmp_path/'same.xlsx', tmp_path/'other.xlsx'], check=True, capture_output=True, timeout=300)
-    for name, change in (('same', {}), ('other', CHANGED)):
-        ws = load_workbook(tmp_path/'out'/f'{name}.xlsx', data_only=True)['start here']
-        assert_workbook(lambda c: ws[c].value, **change)
-
-def test_read_digit_equals_torch():
-    for d in range(10):
-        grids, scores, probs = conv_by_torch(d, KERNELS)
-        ours = conv_values(pixels(DIGITS[d]))
-        assert torch.allclose(torch.tensor(ours['scores']).double(), scores, atol=1e-5) and scores.argmax() == d
-        assert torch.allclose(torch.tensor(ours['maps'][1]).double(), grids['map1'], atol=1e-6)
