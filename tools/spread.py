@@ -27,14 +27,14 @@ def numbers(path, more, threads):
         c.source = SEEDS.sub(lambda m: f'{m[1]}{int(m[2])+more}', c.source)
     with tempfile.TemporaryDirectory() as tmp:
         nbformat.write(nb, Path(tmp)/path.name)
-        env = dict(os.environ, FASTLESSONS_HOME=f'{tmp}/home', FASTLESSONS_DATA='sample',
+        env = dict(os.environ, FASTLESSONS_DATA='sample', FASTLESSONS_HOME=f'{tmp}/h',
                    TORCH_HOME=f'{tmp}/torch', OMP_NUM_THREADS=str(threads))
         code = ('import nbformat, sys; from pathlib import Path; '
                 'from fastlessons.run import execute; p = Path(sys.argv[1]); '
                 'execute(nbformat.read(p, 4), p.parent)')
         command = [sys.executable, '-c', code, Path(tmp)/path.name]
         subprocess.run(command, env=env, check=True)
-        lines = Path(f'{tmp}/home/results.jsonl').read_text().splitlines()
+        lines = Path(f'{tmp}/h/results.jsonl').read_text().splitlines()
         return json.loads(lines[-1])['metrics']
 
 def band(values):
