@@ -581,6 +581,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'fastlessons/samples/canvas.py'),
                                             'fastlessons.samples.canvas.Painter.part': ( 'lib/samples/canvas.html#painter.part',
                                                                                          'fastlessons/samples/canvas.py'),
+                                            'fastlessons.samples.canvas.Painter.picture': ( 'lib/samples/canvas.html#painter.picture',
+                                                                                            'fastlessons/samples/canvas.py'),
                                             'fastlessons.samples.canvas._above': ( 'lib/samples/canvas.html#_above',
                                                                                    'fastlessons/samples/canvas.py'),
                                             'fastlessons.samples.canvas._blurred': ( 'lib/samples/canvas.html#_blurred',

@@ -220,7 +220,7 @@ def _breed_ids():
         out[breed] = i, species, counts[species]
     return out
 
-# %% ../../nbs/lib/samples/pictures.ipynb #89399ed9
+# %% ../../nbs/lib/samples/pictures.ipynb #b7c72498
 def write_pets(
     folder:str|Path, # `images/` and `annotations/` are made here
     per_breed:int=24, # pictures of each breed
@@ -246,7 +246,7 @@ def write_pets(
         (notes/f'{name}.txt').write_bytes('\n'.join([*lines, '']).encode())
     return Path(folder)
 
-# %% ../../nbs/lib/samples/pictures.ipynb #256e6162
+# %% ../../nbs/lib/samples/pictures.ipynb #f35aa50b
 _SIX = 'boat', 'car', 'flower', 'frog', 'rocket', 'tree'
 
 def _draw_six(n, seed):
