@@ -12,24 +12,15 @@ import argparse, time
 from statistics import median
 from timeit import timeit
 
-import numpy as np, torch
+import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fastlessons.vision.cnn import FastConv, SmallResNet, as_batch, pic_dls
 from fastlessons.data import get_data, read_cifar, read_idx
+from fastlessons.simple.cnn import conv_loops, conv_unfold
+from fastlessons.vision.cnn import FastConv, SmallResNet, as_batch, pic_dls
 from fastai.vision.all import (Callback, CrossEntropyLossFlat, Learner, OptimWrapper, ParamScheduler, SimpleCNN, accuracy, partial,
                                set_seed, xresnet18)
-
-def conv_loops(x, w):
-    (n, _, h, wd), (co, _, k, _) = x.shape, w.shape
-    out = np.zeros((n, co, h-k+1, wd-k+1))
-    for a, o, i, j in np.ndindex(out.shape): out[a, o, i, j] = (x[a, :, i:i+k, j:j+k]*w[o]).sum()
-    return out
-
-def conv_unfold(x, w):
-    win = x.unfold(2, w.shape[-1], 1).unfold(3, w.shape[-1], 1).permute(0, 2, 3, 1, 4, 5)
-    return (win.flatten(3) @ w.flatten(1).T).permute(0, 3, 1, 2)
 
 def parts():
     "Time the three ways of one convolution."

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from . import __version__, check, core, data
 from .run import kill_is_ctrl_c, run_notebook
-from .sheets import workbook as sheets
+from .sheets import write as sheets
 
 # %% ../nbs/lib/cli.ipynb #378d0b6d
 @dataclass

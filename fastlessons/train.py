@@ -27,8 +27,7 @@ def numerical_gradient(
     f:'Callable', # function of a tensor that gives one number
     x:'torch.Tensor|float', # where: a tensor of any shape, or a number
     eps:float=1e-3, # how far to nudge; with less a function of 32 bits is too coarse
-)->torch.Tensor: # the slope for each number of `x`, as float64 in its shape;
-                 # raises ValueError
+)->torch.Tensor: # the slopes, float64, in the shape of `x`; raises ValueError
     "Estimate how much `f(x)` changes when a number in `x` changes, by nudging each."
     x = torch.as_tensor(x).detach().double()
     if not torch.isfinite(x).all():
@@ -42,9 +41,10 @@ def numerical_gradient(
 # %% ../nbs/lib/train.ipynb #fc182192
 def read_digits(
     path:'str|Path', # folder from `get_data('mnist')`
-)->tuple: # (x, y, xv, yv): pixels from 0 to 1 (n, pixels) and labels (n,), to learn
-          # from and to validate on; raises FileNotFoundError, ValueError
-    "Read the digits as rows of pixels, and what they are."
+)->tuple: # (x, y, xv, yv): pixels from 0 to 1 (n, pixels) and labels (n,), twice
+    """Read the digits as rows of pixels, and what they are: to learn from, to validate.
+
+    Raises FileNotFoundError, and ValueError for damaged files."""
     found = []
     for part in ('train', 't10k'):
         pixels = read_idx(Path(path)/f'{part}-images-idx3-ubyte.gz')
@@ -69,8 +69,7 @@ class Batches(foundations.Batches):
 # %% ../nbs/lib/train.ipynb #e7c35c90
 def check_batch(
     xb:'torch.Tensor|list', # data (n,...), or a list of several inputs
-    yb:torch.Tensor, # answers: numbers with the shape of the predictions,
-                     # or labels (n,) from 0; -100 for those that do not count
+    yb:torch.Tensor, # numbers, shaped as predictions; or labels from 0 (-100: ignored)
     preds:torch.Tensor, # what the model makes of `xb`
 )->None: # raises ValueError
     "Say what is wrong with a batch, if something is."
@@ -204,8 +203,7 @@ def _nothing(run): pass
 # %% ../nbs/lib/train.ipynb #aa0813d4
 def fit(
     model:nn.Module, # network
-    dls:tuple, # (train, valid): batches (xb, yb), or (xb, more, yb) for several inputs,
-               # to learn from and to look at after each epoch; (train, None) without
+    dls:tuple, # (train, valid) or (train, None): batches (xb, yb) or (xb, more, yb)
     epochs:int, # passes over the training set
     lr:float, # learning rate
     loss_func:'Callable'=F.cross_entropy, # of predictions and answers; gives one number
@@ -216,9 +214,11 @@ def fit(
     *,
     check:bool=True, # look at the batches of the first epoch; False for odd shapes
     **kwargs, # for `opt_func`: wd, mom, ...
-)->dict: # lists, a number an epoch: 'train', 'valid' (mean losses), each metric's name;
-         # raises ValueError, and FloatingPointError if the loss explodes
-    "Train `model`, and show how it goes; then it is ready to predict (`model.eval()`)."
+)->dict: # lists, a number an epoch: 'train', 'valid' (mean losses), each metric's name
+    """Train `model`, and show how it goes; then it is ready to predict, in `eval()`.
+
+    It raises ValueError for bad data or settings, FloatingPointError if the loss
+    explodes, and lets all other errors pass as they are."""
     _check_settings(model, epochs, lr, kwargs)
     cbs = list(cbs) if isinstance(cbs, (list, tuple)) else [cbs]
     if show: cbs.append(_shown())
@@ -278,8 +278,8 @@ def _name(f):
 
 def _exploded(run, loss):
     return (f'The loss is {loss} in step {run.step} of epoch {run.epoch+1}. '
-            f'Most likely the learning rate lr={run.lr:g} is too large: start again with a new '
-            f'model and lr={run.lr/10:g}.')
+            f'Most likely the learning rate lr={run.lr:g} is too large: '
+            f'start again with a new model and lr={run.lr/10:g}.')
 
 def _pair(dls):
     "Return the two sets of batches; fastai's DataLoaders have them by name."
@@ -291,11 +291,11 @@ def _pair(dls):
 def _check_settings(model, epochs, lr, kwargs):
     check_int(epochs=epochs)
     check_number(above=0, lr=lr)
-    given = {k: v for k, v in kwargs.items() if v is not None}
-    check_number(0, **{k: given[k] for k in ('wd', 'weight_decay') if k in given})
-    check_number(0, below=1, **{k: given[k] for k in ('mom', 'momentum') if k in given})
-    for i, b in enumerate(given.get('betas', ())):
-        check_number(0, below=1, **{f'betas[{i}]': b})
+    for name, v in kwargs.items():
+        if name in ('wd', 'weight_decay'): check_number(0, **{name: v})
+        if name in ('mom', 'momentum'): check_number(0, below=1, **{name: v})
+        if name == 'betas':
+            for b in v: check_number(0, below=1, betas=b)
     if not any(p.requires_grad for p in model.parameters()):
         raise ValueError('There is nothing to train. '
                          'Expected parameters with requires_grad=True.')
@@ -407,13 +407,13 @@ class OneCycle(Schedule):
 class Clip:
     "Shorten the gradient, of all parameters together, to a length."
     def __init__(self,
-        most:float=1., # the longest that it may be
+        length:float=1., # the longest that it may be
     ):
-        check_number(above=0, most=most)
-        self.most = most
+        check_number(above=0, length=length)
+        self.length = length
 
     def before_step(self, run):
-        nn.utils.clip_grad_norm_(run.model.parameters(), self.most)
+        nn.utils.clip_grad_norm_(run.model.parameters(), self.length)
 
 class Device:
     "Train on a graphics card; afterwards the model is where it was."
@@ -467,11 +467,13 @@ class EarlyStopping:
 
 # %% ../nbs/lib/train.ipynb #d9da0fe3
 class Checkpoint(Saved):
-    "Keep the training in a file after each epoch; go on from there if it was stopped."
+    """Keep the training in a file after each epoch; go on from there if it was stopped.
+
+    The file goes away at the end of the training. If there is one of another training,
+    or a damaged one, `fit` raises ValueError."""
     order = 100   # the last: the file holds what all others have done
     def __init__(self,
-        path:'str|Path', # the file, e.g. 'run.safetensors'; `~` is your home. It goes
-                         # away at the end. One of another training: raises ValueError
+        path:'str|Path', # the file, e.g. 'run.safetensors'; `~` is your home
         every:int=1, # epochs from one writing to the next
     ):
         check_int(every=every)
@@ -586,10 +588,9 @@ def _set_random_state(run, state):
 
 # %% ../nbs/lib/train.ipynb #0054769d
 class TensorBoard:
-    "Write the log for TensorBoard, epoch by epoch."
+    "Write the log for TensorBoard, epoch by epoch; raises ImportError without it."
     def __init__(self,
-        folder:'str|Path'='runs', # one for each training, e.g. 'runs/small net'; raises
-                                  # ImportError where TensorBoard is not installed
+        folder:'str|Path'='runs', # one for each training, e.g. 'runs/small net'
     ):
         try: from torch.utils.tensorboard import SummaryWriter
         except ImportError as e:

@@ -33,8 +33,8 @@ def test_training_the_backbone_leaves_the_random_numbers(monkeypatch, capsys):
     nets = [bb.train_backbone(2, 2, bs=4, size=32, show=False)[0] for _ in range(2)]
     assert torch.rand(1) == torch.rand(1, generator=torch.Generator().manual_seed(3)) and capsys.readouterr().out == ''
     assert all(torch.equal(a, b) for a, b in zip(*(n.state_dict().values() for n in nets)))
-    bb.train_backbone(2, 1, bs=4, size=32)
-    assert capsys.readouterr().out.startswith('epoch 1 of 1: training loss ')
+    refuses(ValueError, lambda: bb.train_backbone(2, 0, bs=4, size=32), 'epochs is 0')
+    refuses(ValueError, lambda: bb.train_backbone(2, 1, lr=0, bs=4, size=32), 'lr is 0')
 
 def test_layers_do_without_the_samples():
     "Who imports the layers, blocks or texts does not get the drawings and torchvision's networks with them."

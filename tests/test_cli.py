@@ -298,6 +298,7 @@ def test_page(call, home, monkeypatch):
     status, out, err = call('page', 'pets', 'a/b')
     assert (status, err) == (0, '') and 'http.server' in out and '--directory a/b' in out and Path('a/b/index.html').exists()
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == 'nt', reason='signals are other there')
 @pytest.mark.parametrize('sign', [signal.SIGINT, signal.SIGTERM], ids=['ctrl-c', 'kill'])
 def test_app(folder, home, tmp_path, sign):

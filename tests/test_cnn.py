@@ -1,71 +1,92 @@
-"The blocks of lesson 08, against PyTorch; bad pictures and impossible settings; the lesson's own convolution and gradient."
-import ast, copy, itertools, pickle, shutil, subprocess, warnings
+"The blocks of lesson 08, against PyTorch; the library's, which build on them: bad pictures, impossible settings, training, maps."
+import copy, inspect, itertools, pickle, warnings
 from functools import partial
 
-import matplotlib.pyplot as plt, nbformat, numpy as np, pytest, torch
+import matplotlib.pyplot as plt, numpy as np, pytest, torch
 from fastai.vision.all import (Callback, CrossEntropyLossFlat, Learner, PILImage, SGD, TensorImage, accuracy, create_vision_model,
                                set_seed)
-from openpyxl import load_workbook
-from openpyxl.utils import get_column_letter
 from torch import nn
 from torch.nn import functional as F
 
-from conftest import ROOT, refuses
+from conftest import refuses
 from fastlessons.vision.backbone import backbone, resnet_mini
 from fastlessons.vision.cnn import LayerStats, FastConv, PicsDL, SmallResNet, as_batch, _check_pics, grad_cam, _moved, pic_dls
-from fastlessons.sheets.conv import DENSE, DIGITS, KERNELS, conv_values, pixels
 from fastlessons.data import get_data, read_cifar
-from fastlessons.layers import ResBlock, conv_block, out_size
-from fastlessons.sheets.workbook import write_sheet
+from fastlessons.layers import ResidualBlock, conv_block, out_size
+from fastlessons.simple import cnn as simple
 
 fails = partial(refuses, limit=400, sentences=3)
 
-# The lesson's own convolution, taken from the notebook as it stands
-
-def lesson(*names):
-    "Run those definitions of the lesson that are named, and return them."
-    space = dict(np=np, torch=torch, F=F, nn=nn, out_size=out_size)
-    for c in nbformat.read(ROOT/'nbs/08_cnn.ipynb', 4).cells:
-        if c.cell_type != 'code': continue
-        tree = ast.parse('\n'.join('' if l.startswith('%') else l for l in c.source.splitlines()))
-        for s in tree.body:
-            if getattr(s, 'name', None) in names: exec(compile(ast.Module([s], []), '08_cnn', 'exec'), space)
-    return [space[n] for n in names]
+# What lesson 08 builds, against PyTorch
 
 @pytest.mark.parametrize('stride,padding', [*itertools.product((1, 2, 3), (0, 1, 2))])
 def test_unfold_convolution_equals_torch(stride, padding):
-    conv_unfold, _ = lesson('conv_unfold', 'windows')
     x, w = torch.randn(3, 2, 9, 7, dtype=torch.double), torch.randn(5, 2, 3, 3, dtype=torch.double)
-    assert torch.allclose(conv_unfold(x, w, stride, padding), F.conv2d(x, w, stride=stride, padding=padding))
+    assert torch.allclose(simple.conv_unfold(x, w, stride, padding), F.conv2d(x, w, stride=stride, padding=padding))
 
 def test_loops_equal_torch():
-    conv_loops, = lesson('conv_loops')
     x, w = torch.randn(2, 3, 6, 7, dtype=torch.double), torch.randn(4, 3, 3, 3, dtype=torch.double)
-    assert np.allclose(conv_loops(x.numpy(), w.numpy()), F.conv2d(x, w))
+    assert np.allclose(simple.conv_loops(x.numpy(), w.numpy()), F.conv2d(x, w))
 
 @pytest.mark.parametrize('k', [1, 2, 3, 5])
 def test_our_gradient_equals_autograd(k):
-    conv_backward, *_ = lesson('conv_backward', 'conv_unfold', 'windows')
     x, w = (torch.randn(*s, dtype=torch.double, requires_grad=True) for s in ((2, 3, 8, 7), (4, 3, k, k)))
     y = F.conv2d(x, w)
     g = torch.randn_like(y)
-    for ours, theirs in zip(conv_backward(x.detach(), w.detach(), g), torch.autograd.grad(y, (x, w), g)):
+    for ours, theirs in zip(simple.conv_backward(x.detach(), w.detach(), g), torch.autograd.grad(y, (x, w), g)):
         assert torch.allclose(ours, theirs)
 
 def test_our_norm_equals_torch():
-    OurNorm, = lesson('OurNorm')
-    ours, theirs = OurNorm(3), nn.BatchNorm2d(3)
+    ours, theirs = simple.OurNorm(3), nn.BatchNorm2d(3)
     for _ in range(3):
         x = torch.randn(200, 3, 5, 5)*2 + 1
         assert torch.allclose(ours(x), theirs(x), atol=2e-3)
     assert torch.allclose(ours.vars.flatten(), theirs.running_var, rtol=1e-4)
     assert torch.allclose(ours.eval()(x), theirs.eval()(x), atol=1e-4)
 
+@pytest.mark.parametrize('ks,stride,norm', [(3, 1, True), (4, 2, True), (5, 2, False), (1, 1, True)])
+def test_the_librarys_block_is_the_lessons(ks, stride, norm):
+    x, (ours, theirs) = torch.randn(2, 3, 9, 9), (f(3, 4, ks, stride, norm) for f in (simple.conv_block, conv_block))
+    theirs.load_state_dict(ours.state_dict())
+    assert torch.equal(ours(x), theirs(x)) and str(ours) == str(theirs)
+
+def test_the_librarys_short_cut_is_the_lessons():
+    x, (ours, theirs) = torch.randn(2, 3, 9, 9), (c(3, 4, 2) for c in (simple.ResidualBlock, ResidualBlock))
+    theirs.load_state_dict(ours.state_dict())
+    assert torch.equal(ours(x), theirs(x)) and isinstance(theirs, simple.ResidualBlock)
+    fails(ValueError, lambda: ResidualBlock(3, 0), 'nf is 0')
+    fails(ValueError, lambda: ResidualBlock(3, 4, 1.5), 'stride is 1.5')
+
+@pytest.mark.parametrize('kw', [dict(ni=1, size=8), dict(ni=3, n_out=4, size=33, nf=4, depth=2), dict(size=224, nf=2, drop=.5)])
+def test_the_librarys_network_is_the_lessons(kw):
+    nets = []
+    for f in (simple.small_resnet, SmallResNet):
+        torch.manual_seed(0)
+        nets.append(f(**kw).eval())
+    ours, theirs = nets
+    x = torch.randn(2, kw.get('ni', 1), kw['size'], kw['size'])
+    assert torch.equal(ours(x), theirs(x)) and list(ours.state_dict()) == list(theirs.state_dict())
+
+def test_the_librarys_map_is_the_lessons():
+    net, x = SmallResNet(3, 4, 32).eval(), torch.randn(2, 3, 32, 32)
+    for c in (None, torch.tensor([0, 3])):
+        with torch.no_grad(): feats = net[0](x)
+        assert all(map(torch.equal, simple.class_map(net[1], feats, c), grad_cam(net, x, c)))
+
+def test_old_names_say_what_they_are_called_now():
+    import fastlessons.layers as layers, fastlessons.vision.cnn as cnn
+    for m, old, new in ((cnn, 'ResNet', 'SmallResNet'), (cnn, 'ActivationStats', 'LayerStats'), (layers, 'ResBlock', 'ResidualBlock')):
+        refuses(AttributeError, lambda: getattr(m, old), new)
+
+@pytest.mark.parametrize('f', [pic_dls, as_batch, grad_cam, SmallResNet, LayerStats, LayerStats.plot, LayerStats.hist, PicsDL, simple.conv_unfold], ids=lambda f: f.__qualname__)
+def test_help_shows_what_each_parameter_is(f):
+    for p in list(inspect.signature(f).parameters)[f.__qualname__.startswith('LayerStats.'):]: assert f'\n{p}: ' in f.__doc__, (p, f.__doc__)
+
 # Sizes
 
 def test_out_size_equals_torch():
     for size, ks, stride, padding in itertools.product(range(1, 12), range(1, 8), range(1, 5), range(4)):
-        conv = lambda: F.conv2d(torch.zeros(1, 1, size, size), torch.zeros(1, 1, ks, ks), stride=stride, padding=padding)
+        def conv(): return F.conv2d(torch.zeros(1, 1, size, size), torch.zeros(1, 1, ks, ks), stride=stride, padding=padding)
         if size + 2*padding >= ks: assert out_size(size, ks, stride, padding) == conv().shape[-1]
         else:
             fails(ValueError, lambda: out_size(size, ks, stride, padding), f'{ks} by {ks}', f'{size} by {size}', f'padding {padding}')
@@ -165,7 +186,7 @@ def test_resnet_takes_any_size(ni, size):
     net(x).sum().backward()
 
 def test_resnet_depth_and_channels():
-    blocks = lambda net: sum(isinstance(m, ResBlock) for m in net.modules())
+    def blocks(net): return sum(isinstance(m, simple.ResidualBlock) for m in net.modules())
     assert [blocks(SmallResNet(1, 10, 28, depth=d)) for d in (1, 2, 3)] == [2, 4, 6]
     assert SmallResNet(3, 5, 64, nf=8)[0](torch.zeros(1, 3, 64, 64)).shape[1] == 64
     fails(ValueError, lambda: SmallResNet(size=0), 'size is 0')
@@ -304,7 +325,7 @@ def test_stats_live_through_validation_and_more_training():
     assert len(stats.stats) == 8 and not any(m._forward_hooks for m in learn.model.modules())
     quiet(learn, 1)
     assert len(stats.stats) == 4   # of the last training
-    assert [type(m).__name__ for m in stats.watched] == ['ReLU', 'ReLU', 'ResBlock']
+    assert [type(m).__name__ for m in stats.watched] == ['ReLU', 'ReLU', 'ResidualBlock']
 
 def test_stats_draw():
     stats = quiet(learner(LayerStats())).layer_stats
@@ -398,71 +419,3 @@ def test_cifar_damaged(tmp_path):
 def test_cifar_of_real_data(shared):
     x, y, xv, yv, classes = read_cifar(get_data('cifar10', shared/'data'))
     assert len(x) == len(y) == 4000 and len(xv) == len(yv) == 1000 and len(classes) == 10
-
-# The workbook
-
-FIRST = dict(pic=(10, 1, 8), map0=(10, 14, 6), map1=(18, 14, 6), pool0=(10, 21, 3), pool1=(18, 21, 3))   # row, column, side
-SAYS = 'AA22'
-
-def conv_by_torch(digit, kernels):
-    "Calculate with PyTorch what the workbook shows."
-    pic, dense = torch.tensor(pixels(DIGITS[digit])).double()/16, torch.tensor(DENSE).double()
-    maps = F.conv2d(pic[None, None], torch.tensor(kernels).double().view(2, 1, 3, 3)).relu()
-    pools = F.max_pool2d(maps, 2)
-    scores = F.linear(pools.flatten(1), dense[:, :18], dense[:, 18])[0]
-    grids = dict(pic=pic, map0=maps[0, 0], map1=maps[0, 1], pool0=pools[0, 0], pool1=pools[0, 1])
-    return grids, scores, scores.softmax(0)
-
-def assert_workbook(value, digit=4, kernels=KERNELS):
-    "Compare `value(cell)` of the first sheet with PyTorch."
-    grids, scores, probs = conv_by_torch(digit, kernels)
-    for name, (row, col, n) in FIRST.items():
-        found = [[value(f'{get_column_letter(col+j+1)}{row+i+1}') for j in range(n)] for i in range(n)]
-        assert torch.allclose(torch.tensor(found).double(), grids[name], atol=1e-9), name
-    for c, expected in (('AA', scores), ('AC', probs)):
-        assert torch.allclose(torch.tensor([value(f'{c}{11+d}') for d in range(10)]).double(), expected, atol=1e-9)
-    assert value(SAYS) == scores.argmax()
-
-CHANGED = dict(digit=7, kernels=((KERNELS[0][0], 2.5, *KERNELS[0][2:]), KERNELS[1]))   # as B8 = 7 and L11 = 2.5
-
-@pytest.fixture(scope='module')
-def workbook(tmp_path_factory):
-    pytest.importorskip('xlsxwriter')
-    return write_sheet('conv', tmp_path_factory.mktemp('sheet')/'conv.xlsx')
-
-def test_workbook_has_values(workbook):
-    live, stored = (load_workbook(workbook, data_only=d) for d in (False, True))
-    assert live.sheetnames == ['start here', 'dense', 'digits'] and len(live['start here']._charts) == 1
-    formulas = [c for row in live['start here'].iter_rows() for c in row if c.data_type == 'f']
-    assert len(formulas) == 64 + 2*36 + 2*9 + 30 + 1
-    assert_workbook(lambda c: stored['start here'][c].value)
-
-def test_workbook_calculated_anew(workbook):
-    pytest.importorskip('formulas')
-    from formulas import ExcelModel
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')   # SyntaxWarnings of the package itself
-        model = ExcelModel().loads(str(workbook)).finish()
-    key = lambda c: f"'[conv.xlsx]START HERE'!{c}"
-    for inputs, change in (({}, {}), ({key('B8'): 7, key('L11'): 2.5}, CHANGED)):
-        found = model.calculate(inputs=inputs)
-        assert_workbook(lambda c: found[key(c)].value[0, 0], **change)
-
-@pytest.mark.skipif(not shutil.which('soffice'), reason='LibreOffice is not here: soffice')
-def test_workbook_in_libreoffice(workbook, tmp_path):
-    for name, change in (('same', {}), ('other', dict(B8=7, L11=2.5))):
-        wb = load_workbook(workbook)   # openpyxl keeps the formulas and drops their values
-        for c, v in change.items(): wb['start here'][c] = v
-        wb.save(tmp_path/f'{name}.xlsx')
-    subprocess.run(['soffice', f'-env:UserInstallation=file://{tmp_path}/office', '--headless', '--convert-to', 'xlsx', '--outdir',
-                    tmp_path/'out', tmp_path/'same.xlsx', tmp_path/'other.xlsx'], check=True, capture_output=True, timeout=300)
-    for name, change in (('same', {}), ('other', CHANGED)):
-        ws = load_workbook(tmp_path/'out'/f'{name}.xlsx', data_only=True)['start here']
-        assert_workbook(lambda c: ws[c].value, **change)
-
-def test_read_digit_equals_torch():
-    for d in range(10):
-        grids, scores, probs = conv_by_torch(d, KERNELS)
-        ours = conv_values(pixels(DIGITS[d]))
-        assert torch.allclose(torch.tensor(ours['scores']).double(), scores, atol=1e-5) and scores.argmax() == d
-        assert torch.allclose(torch.tensor(ours['maps'][1]).double(), grids['map1'], atol=1e-6)

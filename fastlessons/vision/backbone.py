@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 import torchvision.models as tvm
 
-from ..core import (
-    atomic_write, bundle, check_int, check_name, check_number, document, progress)
-from ..layers import ResBlock, conv_block, fast_bf16
+from ..core import atomic_write, bundle, check_int, check_name
+from ..core import document, progress
+from ..layers import ResidualBlock, conv_block, fast_bf16
 from ..samples.pictures import KINDS, draw_thing
+from ..train import Schedule, fit
 
 # %% ../../nbs/lib/vision/backbone.ipynb #e1dc4fd3
 _N_KINDS = len(KINDS)
@@ -38,8 +39,9 @@ def resnet_mini(
         raise TypeError('fastai does not know resnet_mini yet. '
                         "Give it backbone('resnet_mini') instead.")
     body = [conv_block(3, 24, stride=2), conv_block(24, 32),
-            ResBlock(32, 64, 2), ResBlock(64, 112, 2), ResBlock(112, 112),
-            ResBlock(112, 160, 2), ResBlock(160, 160)]
+            ResidualBlock(32, 64, 2), ResidualBlock(64, 112, 2),
+            ResidualBlock(112, 112), ResidualBlock(112, 160, 2),
+            ResidualBlock(160, 160)]
     head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(160, _N_KINDS)]
     net = nn.Sequential(*body, *head)
     if weights: net.load_state_dict(_bundled_weights())
@@ -150,56 +152,64 @@ def train_backbone(
     size:int=96, # side in pixels at the end; the first 60% run at two thirds of it
     seed:int=0, # for drawing, shuffling and starting weights
     *,
-    show:bool=True, # a line an epoch, and a bar while it draws
+    show:bool=True, # a plot or a bar while it draws and trains
 )->tuple[nn.Sequential, float]: # the network, its error rate; raises ValueError
     """Train `resnet_mini` on drawn animals and things.
 
     The error rate is of 8 pictures of each kind that were held out. The caller's random
     numbers stay as they are."""
     check_int(n=n, epochs=epochs, bs=bs, size=size)
-    check_number(above=0, lr=lr)
     train = drawn_things(n, seed=seed, show=show)
     valid = drawn_things(8, seed=seed+1, show=show)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = resnet_mini(weights=None).to(memory_format=torch.channels_last)
-        rng = random.Random(seed)
-        opt = torch.optim.AdamW(net.parameters(), weight_decay=.05)
-        steps = epochs*(len(train[0])//bs)
-        sched = torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps)
-        for epoch in range(epochs):
-            side = size if epoch >= .6*epochs else size*2//3
-            for xb, yb in _batches(*train, bs, side, rng):
-                loss = _step(net, xb, yb, opt)
-                sched.step()
-            error = _error(net, *valid, size)
-            if show: print(f'epoch {epoch+1} of {epochs}: training loss {loss:.3f}, '
-                           f'error rate {error:.3f}')
-    return net, error
+        sides = [size if i >= .6*epochs else size*2//3 for i in range(epochs)]
+        batches = _Augmented(*train, bs, sides, random.Random(seed))
+        dls = batches, _unchanged(*valid, size)
+        log = fit(_InBfloat16(net), dls, epochs, lr, _smooth_loss, torch.optim.AdamW,
+                  _error_rate, Schedule(_one_cycle), show, weight_decay=.05)
+    return net, log['_error_rate'][-1]
 
-def _batches(x, y, bs, side, rng):
-    "Yield augmented batches in random order, without the rest that fills none."
-    n = len(x)//bs*bs
-    for i in torch.randperm(len(x))[:n].view(-1, bs):
-        yield _augment(x[i], side, rng), y[i]
+class _Augmented:
+    "Serve augmented batches in random order, each epoch with the next of `sides`."
+    def __init__(self, x, y, bs, sides, rng):
+        self.x, self.y, self.bs = x, y, bs
+        self.sides = iter(sides)
+        self.rng = rng
 
-def _step(net, xb, yb, opt):
-    "Learn from one batch; return the loss."
-    net.train()
-    with torch.autocast('cpu', torch.bfloat16, enabled=fast_bf16()):
-        preds = net(xb.contiguous(memory_format=torch.channels_last))
-    loss = F.cross_entropy(preds.float(), yb, label_smoothing=.1)
-    loss.backward()
-    opt.step()
-    opt.zero_grad()
-    return loss.item()
+    def __len__(self): return len(self.x)//self.bs   # a rest fills no batch
 
-@torch.no_grad()
-def _error(net, x, y, size):
-    "Share of wrong answers on uint8 pictures `x`."
-    net.eval()
-    said = [net(xb).argmax(1) for xb in _normalise(_scaled(x, size)).split(64)]
-    return (torch.cat(said) != y).float().mean().item()
+    def __iter__(self):
+        side = next(self.sides)
+        idxs = torch.randperm(len(self.x))[:len(self)*self.bs]
+        for i in idxs.view(-1, self.bs):
+            yield _augment(self.x[i], side, self.rng), self.y[i]
+
+def _unchanged(x, y, size):
+    "Return uint8 pictures and their labels as batches to validate on."
+    x = _normalise(_scaled(x, size))
+    return list(zip(x.split(64), y.split(64)))
+
+class _InBfloat16(nn.Module):
+    "Let a network learn in bfloat16, where the processor is fast at it."
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        x = x.contiguous(memory_format=torch.channels_last)
+        fast = self.training and fast_bf16()
+        with torch.autocast('cpu', torch.bfloat16, enabled=fast): return self.net(x)
+
+def _smooth_loss(preds, yb):
+    return F.cross_entropy(preds.float(), yb, label_smoothing=.1)
+
+def _error_rate(preds, yb): return (preds.argmax(1) != yb).float().mean()
+
+def _one_cycle(opt, steps):
+    lr = opt.param_groups[0]['lr']
+    return torch.optim.lr_scheduler.OneCycleLR(opt, lr, total_steps=steps)
 
 # %% ../../nbs/lib/vision/backbone.ipynb #9164a163
 def save_backbone(

@@ -15,20 +15,21 @@ from fastai.callback.hook import Hooks
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..core import (
-    check_int, check_name, check_same_length, document, renamed)
-from ..layers import ResBlock, conv_block, fast_bf16, out_size
+from ..core import check_int, check_name, check_same_length, document, renamed
+from ..layers import fast_bf16
+from ..simple.cnn import ResidualBlock, class_map, small_resnet
 
 # %% ../../nbs/lib/vision/cnn.ipynb #0b293615
 def _check_pics(x, ni=None, nans=True):
     "Refuse what is not a batch of pictures (n,ni,h,w), and say why; return `x`."
+    shape = tuple(x.shape)
     if x.ndim != 4:
         raise ValueError(
-            f'The pictures have the shape {tuple(x.shape)}, expected (n,{ni or "c"},h,w). '
-            'x[:,None] adds the channel of grey pictures, x[None] makes a batch of one.')
+            f'The pictures have the shape {shape}, expected (n,{ni or "c"},h,w). '
+            'x[:,None] adds the channel of grey pictures, x[None] makes a batch of 1.')
     if ni and x.shape[1] != ni:
         raise ValueError(
-            f'The pictures have {x.shape[1]} channels: {tuple(x.shape)}. Expected {ni}: '
+            f'The pictures have {x.shape[1]} channels: {shape}. Expected {ni}: '
             f'(n,{ni},h,w). If colours come last, x.permute(0,3,1,2) puts them first; '
             'grey is x.mean(1, keepdim=True).')
     if not x.is_floating_point():
@@ -42,30 +43,32 @@ def _check_finite(x):
     if not bad.any(): return
     raise ValueError(
         f'{bad.sum()} of {len(x)} pictures of shape {tuple(x.shape[1:])} hold NaN or '
-        f'infinity, the first is number {bad.nonzero()[0].item()}. Leave them out, or '
-        'x.nan_to_num(0).')
+        f'infinity, the first is number {bad.nonzero()[0].item()}. '
+        'Leave them out, or x.nan_to_num(0).')
 
 def _stack(pics):
     "Make an array of a list of pictures, or of one Pillow picture."
     if hasattr(pics, 'getbands'): pics = [pics]
     pics = [np.asarray(p) for p in pics]
-    if not pics: raise ValueError('There are no pictures. Expected a list of one or more.')
+    if not pics: raise ValueError('There are no pictures. Expected one or more.')
     bad = [p for p in pics if p.dtype.kind not in 'biuf']
     if bad:
-        raise TypeError(f'Among the {len(pics)} pictures is {bad[0]!s:.150}. Expected '
-                        'pictures or numbers. For a file there is PILImage.create(path).')
+        raise TypeError(
+            f'Among the {len(pics)} pictures is {bad[0]!s:.150}. Expected pictures or '
+            'numbers. For a file there is PILImage.create(path).')
     shapes = sorted({p.shape for p in pics})
     if len(shapes) != 1:
         raise ValueError(
-            f'The pictures have {len(shapes)} different shapes: {str(shapes[:4])[1:-1]}. '
-            'Expected one size and number of channels: scale to one size, or convert all '
-            'to grey or to colour.')
+            f'The pictures have {len(shapes)} different shapes: '
+            f'{str(shapes[:4])[1:-1]}. Expected one size and number of channels: scale '
+            'to one size, or convert all to grey or to colour.')
     return np.stack(pics)
 
 def _scale_bytes(x):
     if 0 < x.max() <= 1:
-        warnings.warn(f'{len(x)} pictures of bytes from 0 to 1 are divided by 255 and will '
-                      'be nearly black. For masks or flags there is x.float().', stacklevel=3)
+        warnings.warn(
+            f'{len(x)} pictures of bytes from 0 to 1 are divided by 255 and will be '
+            'nearly black. For masks or flags there is x.float().', stacklevel=3)
     return x/255
 
 # %% ../../nbs/lib/vision/cnn.ipynb #8a51617c
@@ -77,8 +80,9 @@ def as_batch(
     x = torch.as_tensor(x)
     if x.ndim == 3: x = x[:, None]
     if x.ndim != 4 or not x.numel():
-        raise ValueError(f'The pictures have the shape {tuple(x.shape)}. Expected (n,h,w), '
-                         '(n,h,w,3) or (n,c,h,w); pics[None] makes a batch of one picture.')
+        raise ValueError(
+            f'The pictures have the shape {tuple(x.shape)}. Expected (n,h,w), '
+            '(n,h,w,3) or (n,c,h,w); pics[None] makes a batch of one picture.')
     if x.shape[3] in (3, 4) and x.shape[1] not in (1, 3): x = x.permute(0, 3, 1, 2)
     if x.dtype == torch.uint8: x = _scale_bytes(x)
     if x.is_floating_point(): x = x.float()
@@ -86,7 +90,9 @@ def as_batch(
 
 # %% ../../nbs/lib/vision/cnn.ipynb #99698bd3
 def _moved(x, px):
-    "Move each picture by its own random number of pixels, at most `px` each way; the edge is filled with the corner's value."
+    """Move each picture by its own random number of pixels, at most `px` each way.
+
+    The empty edge gets the value of the picture's corner."""
     n, h, w = len(x), *x.shape[2:]
     corner = x[:, :, :1, :1]
     # (n,c,2*px+1,2*px+1,h,w): all that each picture can become, and nothing copied
@@ -113,7 +119,7 @@ class PicsDL(DataLoader):
         x, # pictures: anything that `as_batch` takes
         y, # labels (n,), from 0
         bs:int=64, # batch size
-        shuffle:bool=False, # in another order each time, without the rest that fills no batch
+        shuffle:bool=False, # in another order each time, without a rest
         shift:int=0, # pixels to move each picture at most
         flip:bool=False, # mirror about half of the pictures
         device=None, # where the batches go; None: the GPU if there is one
@@ -124,17 +130,19 @@ class PicsDL(DataLoader):
         n = len(self.x)
         self.y = _check_labels(y, n)
         self.shift, self.flip = shift, flip
-        super().__init__(range(n), bs=bs, shuffle=shuffle, drop_last=shuffle and n >= bs,
-                         num_workers=0, device=device or default_device())
+        super().__init__(range(n), bs=bs, num_workers=0, shuffle=shuffle,
+                         drop_last=shuffle and n >= bs,
+                         device=device or default_device())
 
     def new(self, dataset=None, cls=None, **kw):
-        "Copy this loader, as fastai does to predict; one that goes in order changes nothing."
-        kw = {k: kw.get(k, getattr(self, k)) for k in ('bs', 'shuffle', 'device')}
+        "Copy this loader, as fastai does; one in order changes no picture."
+        mine = dict(bs=self.bs, shuffle=self.shuffle, device=self.device)
+        kw = {k: kw.get(k, v) for k, v in mine.items()}
         if kw['shuffle']: kw.update(shift=self.shift, flip=self.flip)
         return type(self)(self.x, self.y, **kw)
 
     def create_batches(self, samps):
-        "Yield the pictures and labels of `samps`, numbers of pictures; fastai calls it."
+        "Yield pictures and labels with the numbers `samps`; fastai calls it."
         for i in chunked(samps, self.bs, self.drop_last):
             xb = self.x[i]
             if self.shift: xb = _moved(xb, self.shift)
@@ -158,45 +166,42 @@ def pic_dls(
 
 # %% ../../nbs/lib/vision/cnn.ipynb #24f87730
 class SmallResNet(nn.Sequential):
-    "A small residual network (He et al. 2015, Deep Residual Learning) for pictures of any size."
+    """The residual network of lesson 08, for pictures of any size: a body and a head.
+
+    It is built by `simple.cnn.small_resnet`, and says what is wrong with pictures."""
     def __init__(self,
         ni:int=1, # channels of the pictures (n,ni,h,w): 1 grey, 3 colour
         n_out:int=10, # number of classes; the scores are (n,n_out)
-        size:int=28, # side of the pictures: decides how many stages; others can be given later
+        size:int=28, # side of the pictures: decides how many stages; others go in, too
         nf:int=16, # channels after the first convolution; multiples of 16 are fastest
         depth:int=1, # residual blocks in each stage
         drop:float=0., # dropout: share of features to drop before the last layer
     )->None: # raises ValueError
         check_int(ni=ni, n_out=n_out, size=size, nf=nf)
         check_int(0, depth=depth)
-        stem = 2 if size > 16 else 1   # large pictures are halved at once: that is where the time goes
-        sides, layers = [out_size(size, 5, stem, 2)], [conv_block(ni, nf, 5, stem)]
-        while sides[-1] > 4 or len(sides) == 1: sides.append((sides[-1]+1)//2)
-        nfs = [nf*2**min(i, 3) for i in range(len(sides))]
-        for a, b in zip(nfs, nfs[1:]): layers.append(nn.Sequential(
-            conv_block(a, b), nn.MaxPool2d(2, ceil_mode=True), *[ResBlock(b, b) for _ in range(depth)]))
-        super().__init__(nn.Sequential(*layers), nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(drop),
-                                                               nn.Linear(nfs[-1], n_out)))
+        super().__init__(*small_resnet(ni, n_out, size, nf, depth, drop))
         self.ni = ni
 
     def forward(self, x): return super().forward(_check_pics(x, self.ni, nans=False))
 
 # %% ../../nbs/lib/vision/cnn.ipynb #4a4c947e
 class FastConv(Callback):
-    "Train with channels last, and in bfloat16 where the processor or graphics card is fast at it."
+    "Train with channels last, and in bfloat16 where the machine is fast at it."
     order = 5   # after fastai has moved the model to its device
 
     def before_fit(self):
         "Change the order of the model's numbers, and let its sums be in bfloat16."
-        model, dev = self.learn.model, next(self.model.parameters()).device.type
+        model = self.learn.model
+        device = next(model.parameters()).device.type
         model.to(memory_format=torch.channels_last)
         self.after_fit()   # of a training that was stopped
-        fast = fast_bf16() if dev == 'cpu' else dev == 'cuda' and torch.cuda.is_bf16_supported()
-        if fast: model.forward = torch.autocast(dev, torch.bfloat16)(model.forward)
+        if _bf16_pays(device):
+            model.forward = torch.autocast(device, torch.bfloat16)(model.forward)
 
     def before_batch(self):
         "Change the order of the pictures' numbers."
-        self.learn.xb = [x.contiguous(memory_format=torch.channels_last) for x in self.xb]
+        last = torch.channels_last
+        self.learn.xb = [x.contiguous(memory_format=last) for x in self.xb]
 
     def after_pred(self):
         "Give the loss its usual four bytes."
@@ -206,20 +211,25 @@ class FastConv(Callback):
         "Leave the model's own `forward`."
         self.learn.model.__dict__.pop('forward', None)
 
+def _bf16_pays(device):
+    if device == 'cpu': return fast_bf16()
+    return device == 'cuda' and torch.cuda.is_bf16_supported()
+
 # %% ../../nbs/lib/vision/cnn.ipynb #8342216b
 _ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.ELU, nn.Tanh, nn.Sigmoid,
-                ResBlock)
+                ResidualBlock)
 
 def _activations(model):
-    "Return the activation layers of a model, and residual blocks as a whole."
-    blocks = [m for m in model.modules() if isinstance(m, ResBlock)]
+    "Return the activations of a model, and residual blocks as a whole."
+    blocks = [m for m in model.modules() if isinstance(m, ResidualBlock)]
     inside = {m for b in blocks for m in b.modules() if m is not b}
-    return [m for m in model.modules() if isinstance(m, _ACTIVATIONS) and m not in inside]
+    found = [m for m in model.modules() if isinstance(m, _ACTIVATIONS)]
+    return [m for m in found if m not in inside]
 
 class LayerStats(Callback):
-    "Record what comes out of each activation layer while a learner trains, and draw it."
+    "Record what comes out of each activation layer in training, and draw it."
     def __init__(self,
-        watched:list=None, # modules; None: all activations, and residual blocks as a whole
+        watched:list=None, # modules; None: activations, and residual blocks as a whole
         lim:tuple=(0, 5), # range of the histograms; what is outside counts at the edge
     )->None:
         self.watched = watched
@@ -240,7 +250,7 @@ class LayerStats(Callback):
     def _look(self, m, i, o):
         "Return what to keep of the outputs `o` of a layer."
         o = o.detach().float()
-        units = o.transpose(0, 1).flatten(1)   # a row a channel: all pictures, all places
+        units = o.transpose(0, 1).flatten(1)   # a row for each channel
         dead = units.amax(1) == units.amin(1)
         hist = o.clamp(*self.lim).histc(40, *self.lim)
         return dict(mean=o.mean().item(), std=o.std().item(),
@@ -261,14 +271,16 @@ class LayerStats(Callback):
         check_name(name, ['mean', 'std', 'dead'], 'record')
         if not self.stats:
             raise ValueError('Nothing is recorded yet. Train first: learn.fit(1).')
-        return torch.tensor([[layer[name] for layer in step] for step in self.stats]).T
+        steps = [[layer[name] for layer in step] for step in self.stats]
+        return torch.tensor(steps).T
 
     def hist(self,
         i:int, # number of the layer, from 0
     )->Tensor: # (40, steps): how many outputs in each bin, log(1+n); raises ValueError
         "Return the histograms of a layer as a picture."
         n = len(self.layer_stats('mean'))   # refuses if nothing is recorded
-        if not 0 <= i < n: raise ValueError(f'There is no layer {i}. Expected 0 to {n-1}.')
+        if not 0 <= i < n:
+            raise ValueError(f'There is no layer {i}. Expected 0 to {n-1}.')
         return torch.stack([step[i]['hist'] for step in self.stats], 1).log1p()
 
     def _name(self, i): return f'{i+1} {type(self.watched[i]).__name__}'
@@ -279,13 +291,13 @@ def plot(self:LayerStats,
     steps:int=None, # only the first so many; None: all
     axs=None, # three matplotlib axes; None: new ones
 )->'array': # the three axes; raises ValueError if nothing is recorded
-    "Draw mean, standard deviation and share of dead units against the step, a line a layer."
-    lines = {name: self.layer_stats(name)[:, :steps] for name in ('mean', 'std', 'dead')}
+    "Draw mean, standard deviation and share of dead units, a line for each layer."
     labels = dict(mean='mean', std='standard deviation', dead='share of dead units')
+    found = [self.layer_stats(name)[:, :steps].numpy() for name in labels]
     if axs is None: _, axs = plt.subplots(1, 3, figsize=(10, 2.6), layout='constrained')
-    for ax, (name, layers) in zip(axs, lines.items()):
-        for i, line in enumerate(layers.numpy()): ax.plot(line, label=self._name(i))
-        ax.set(xlabel='step', ylabel=labels[name])
+    for ax, label, lines in zip(axs, labels.values(), found):
+        for i, line in enumerate(lines): ax.plot(line, label=self._name(i))
+        ax.set(xlabel='step', ylabel=label)
     axs[2].set_ylim(-.02, 1.02)
     axs[0].legend(fontsize=7)
     return axs
@@ -297,11 +309,12 @@ def plot_hist(self:LayerStats,
     "Draw how the outputs of each layer are spread, a column a step; bright is many."
     n = len(self.layer_stats('mean'))
     if axs is None:
-        size = max(4, 2.8*n), 2.4
-        axs = plt.subplots(1, n, figsize=size, squeeze=False, layout='constrained')[1][0]
+        fig = plt.figure(figsize=(max(4, 2.8*n), 2.4), layout='constrained')
+        axs = fig.subplots(1, n, squeeze=False)[0]
     extent = 0, len(self.stats), *self.lim
     for i, ax in enumerate(axs):
-        ax.imshow(self.hist(i), origin='lower', cmap='viridis', extent=extent, aspect='auto')
+        ax.imshow(self.hist(i), origin='lower', extent=extent, aspect='auto',
+                  cmap='viridis')
         ax.set(xlabel='step', ylabel='output', title=self._name(i))
     return axs
 
@@ -312,8 +325,8 @@ def _check_cut(model):
     n = len(list(model.children())) if isinstance(model, nn.Module) else 'no'
     raise TypeError(
         f"Expected nn.Sequential(body, head), as a Learner's .model is; this is "
-        f'{type(model).__name__} of {n} parts. Make the layers before the pooling a body: '
-        'nn.Sequential(net[:-3], net[-3:]).')
+        f'{type(model).__name__} of {n} parts. Make the layers before the pooling a '
+        'body: nn.Sequential(net[:-3], net[-3:]).')
 
 def _check_classes(c, n, n_out):
     "Return the classes to explain as a tensor (n,), or refuse what is none of them."
@@ -327,28 +340,30 @@ def _check_classes(c, n, n_out):
 def grad_cam(
     model:nn.Sequential, # a body and a head; a Learner's is `learn.model`
     xb:Tensor, # pictures (n,c,h,w), as the network wants them
-    c:'int|Tensor'=None, # class to explain, or a tensor (n,); None: what the network says
-)->tuple[Tensor, Tensor]: # maps (n,h',w') from 0 to 1 on the body's grid, classes (n,); raises TypeError, ValueError
-    "Map the places that speak for a class: Grad-CAM (Selvaraju and others 2017, arxiv.org/abs/1610.02391)."
+    c:'int|Tensor'=None, # class to explain, or a tensor (n,); None: what it says
+)->tuple[Tensor, Tensor]: # maps (n,h',w') from 0 to 1, and the classes (n,)
+    """Map the places that speak for a class, on the grid of the body's features.
+
+    It is `simple.cnn.class_map` for a whole model, which stays as it is: Grad-CAM
+    (Selvaraju and others 2017, arXiv:1610.02391). Raises TypeError for a model of other
+    parts, ValueError for what is not a batch of pictures, or no class."""
     _check_cut(model)
-    body, head = model
     xb = _check_pics(torch.as_tensor(xb).as_subclass(Tensor))
     was = model.training
     model.eval()
-    try:
-        with torch.no_grad(): feats = body(xb)
+    try: return _map(*model, xb, c)
+    finally: model.train(was)   # also if it is refused
+
+def _map(body, head, xb, c):
+    with torch.no_grad():
+        feats = body(xb)
         if feats.ndim != 4:
             raise TypeError(f'The body gives {tuple(feats.shape)}, expected a grid '
                             '(n,nf,h,w): cut before the pooling.')
-        with torch.enable_grad():
-            scores = head(feats.requires_grad_())
-            c = scores.argmax(1) if c is None else _check_classes(c, *scores.shape).to(xb.device)
-            worth, = torch.autograd.grad(scores.gather(1, c[:, None]).sum(), feats)
-    finally: model.train(was)   # also if it is refused
-    maps = F.relu((worth.mean((2, 3), keepdim=True)*feats).sum(1)).detach()
-    return maps/maps.amax((1, 2), keepdim=True).clamp(min=1e-8), c
+        if c is not None: c = _check_classes(c, *head(feats).shape).to(xb.device)
+    with torch.enable_grad(): return class_map(head, feats, c)
 
 # %% ../../nbs/lib/vision/cnn.ipynb #625543b8
-__getattr__ = renamed(__name__, ResNet='SmallResNet', ActivationStats='LayerStats',
-                      check_pics='as_batch, which refuses the same')
+__getattr__ = renamed(__name__, ResNet='SmallResNet(...)',
+                      ActivationStats='LayerStats(...)')
 document(globals())

@@ -142,12 +142,13 @@ def _check_learner(learn):
                         f'the set is {type(sets[0]).__name__}.')
     train, valid = map(len, sets)
     if train < 2 or valid < 1 or learn.dls.c < 2:
-        raise ValueError('Training needs two pictures, two classes, and a picture to '
-                         f'validate on. Here are {train} to train, {valid} to '
-                         f'validate, classes {[*learn.dls.vocab]}.')
+        raise ValueError(
+            'Training needs two pictures, two classes, and a picture to validate on. '
+            f'Here are {train} to train, {valid} to validate, '
+            f'classes {list(learn.dls.vocab)}.')
 
 def _split_model(model):
-    "Cut a model after the pooling: pictures to features (n,nf), features to predictions."
+    "Cut a model after the pooling: pictures to features, features to predictions."
     body, head = model
     kinds = [type(layer).__name__ for layer in head]
     i = kinds.index('Flatten') + 1 if 'Flatten' in kinds else 0
