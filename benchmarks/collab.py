@@ -17,7 +17,6 @@
 2. --rows: ratings simulated with 8 hidden tastes and a long tail, each size in a process of its own.
 Nothing else should run on the machine."""
 import argparse, json, resource, subprocess, sys, tempfile, time
-from pathlib import Path
 
 import numpy as np, pandas as pd
 
@@ -62,14 +61,14 @@ def by_us(name, **kw):
         from fastlessons.collab import fit_ratings
         start = time.perf_counter()
         model = fit_ratings(train, show=False, **kw)
-        secs, preds = time.perf_counter() - start, {f'fastlessons {name}': model.predict(test.user, test.item).pred}
+        secs, preds = time.perf_counter() - start, {f'fastlessons {name}': model.predict(test)}
         if 'time' in train and kw.get('n_factors', 1):
-            preds[f'fastlessons {name}, with time'] = model.predict(test.user, test.item, test.time).pred
+            preds[f'fastlessons {name}, with time'] = model.predict(test, time=True)
         return secs, preds
     return run
 
-def fifths(n, kind):  # Returns five lists of positions
-    "Split `n` ratings into five."
+def fifths(n, kind):
+    "Split `n` ratings into five lists of positions."
     order = np.arange(n) if kind == 'own' else np.random.default_rng(7).permutation(n)
     return np.array_split(order, 5)
 
@@ -106,11 +105,8 @@ def compare(data, splits, folds, names, python):
                   f'{secs/s:.1f}')
         print()
 
-def simulate(
-    n,       # about how many ratings
-    seed=0,
-):           # Returns a DataFrame with columns user, item, rating
-    "Simulate a large table, some million ratings at a time."
+def simulate(n, seed=0):
+    "Simulate a table of about `n` ratings with columns user, item, rating, some million at a time."
     rng, n_user, n_item = np.random.default_rng(seed), max(200, n//145), int(min(27_000, max(300, n/60)))
     tastes, kinds = (rng.normal(size=(m, 8)).astype(np.float32) for m in (n_user, n_item))
     biases = [rng.normal(size=m).astype(np.float32)*.4 for m in (n_user, n_item)]
@@ -135,17 +131,17 @@ def simulate(
 def grow(n):
     "Fit once, and print what it took."
     from fastlessons import collab
-    df, marks, noise = simulate(n), [], collab._noise
+    df, marks, sweep = simulate(n), [], collab._ALS.sweep
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/2**20
-    def timed(*a):   # called at the end of each time to and fro
-        found = noise(*a)
+    def timed(*a):
+        found = sweep(*a)
         marks.append(time.perf_counter())
         return found
-    collab._noise = timed
+    collab._ALS.sweep = timed
     start = time.perf_counter()
     model = collab.fit_ratings(df, sweeps=3, show=False)
     secs = time.perf_counter() - start
-    model.recommend(df.user[:1000].unique(), 10)
+    model.recommend_all(10, df.user[:1000].unique())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/2**20
     print(f'{len(df):>12,}{len(model.user_ids):>10,}{len(model.item_ids):>9,}{np.diff(marks).mean():>17.2f}'
           f'{secs:>15.1f}{before:>13.2f}{peak:>10.2f}', flush=True)

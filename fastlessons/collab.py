@@ -374,7 +374,7 @@ class _ALS:
             if left < draws and left % every == 0: models.append(model)
         return models or [self.model()]
 
-# %% ../nbs/lib/collab.ipynb #f4a304eb
+# %% ../nbs/lib/collab.ipynb #acfbcedf
 def _is_one(x):
     "Say whether `x` is one id, not many."
     return isinstance(x, (str, tuple)) or not hasattr(x, '__len__')
@@ -544,12 +544,13 @@ class _Predictor(Saved):
 
     def predict(self,
         ratings:pd.DataFrame, # a table with users and items, as for `read_ratings`
+        item:None=None, # leave it out: pairs of ids go to `predict_pairs`
         *,
         time:bool=False, # use the column with the time
     )->pd.Series: # a number for each row, with its index; raises ValueError, TypeError
         "Predict the ratings of a table."
-        if not isinstance(ratings, pd.DataFrame):
-            raise TypeError(f'This is {type(ratings).__name__}. Expected a DataFrame; '
+        if not isinstance(ratings, pd.DataFrame) or item is not None:
+            raise TypeError(f'This is {type(ratings).__name__}. Expected one table; '
                             'for ids use predict_pairs(user, item).')
         needed = ('user', 'item', 'time') if time else ('user', 'item')
         cols = _columns(ratings, needed=needed)
@@ -855,7 +856,9 @@ class Recommender(_Advisor):
                                 'numbers to save.')
         titles = self.titles and [None if pd.isna(t) else str(t) for t in self.titles]
         about = dict(ids, titles=titles, mean=self.mean, limits=self.limits_)
-        about['settings'] = {name: getattr(self, name) for name in _SETTINGS}
+        settings = {name: getattr(self, name) for name in _SETTINGS}
+        about['settings'] = {name: v.item() if hasattr(v, 'item') else v   # from numpy
+                             for name, v in settings.items()}
         tensors = {name: getattr(self, name) for name in _TENSORS}
         return about, {name: t for name, t in tensors.items() if t is not None}
 

@@ -84,7 +84,7 @@ def forest(name):
 
 def recommender():
     from fastlessons.collab import Recommender
-    return Recommender.load(OLD/'Recommender.safetensors').predict(RATINGS.user, RATINGS.item).pred
+    return Recommender.load(OLD/'Recommender.safetensors').predict(RATINGS)
 
 def text():
     pytest.importorskip('transformers')
