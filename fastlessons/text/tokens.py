@@ -32,13 +32,17 @@ def words(
     "Cut `text` into words and punctuation marks, in lower case."
     return _WORDS.findall(text.lower())
 
-# %% ../../nbs/lib/text/tokens.ipynb #185730d0
+# %% ../../nbs/lib/text/tokens.ipynb #b59516dc
 class TokenTable:
     """Tokens in the order of their numbers, to be kept in a text file.
 
     A class of tokens says what to keep in `_state()`, and is made of that again
     by `_from_state(state)`."""
-    itos:list   # the tokens; the place of each is its number
+    def __init__(self,
+        itos:list, # the tokens; the place of each is its number
+    ):
+        self.itos, self.stoi = itos, {}
+        for i, t in enumerate(itos): self.stoi.setdefault(t, i)   # of equals the first
 
     def __len__(self): return len(self.itos)
 
@@ -91,7 +95,7 @@ class Vocab(TokenTable):
 
     def _set(self, itos):
         "Number the tokens. Raises ValueError"
-        self.itos, self.stoi = itos, {t: i for i, t in enumerate(itos)}
+        super().__init__(itos)
         if itos[:3] != [*self.specials] or len(self.stoi) != len(itos):
             raise ValueError(f"it should begin with {', '.join(self.specials)}, "
                              'and have no token twice')
@@ -136,10 +140,9 @@ class BPE(TokenTable):
         merges:list, # pairs of bytes in the order in which they were joined
     ):
         self.merges = [(a, b) for a, b in merges]
-        self.itos = [bytes([i]) for i in range(256)] + [a+b for a, b in self.merges]
+        single = [bytes([i]) for i in range(256)]
+        super().__init__(single + [a+b for a, b in self.merges])
         self.rank = {p: i for i, p in enumerate(self.merges)}
-        self.stoi = {}
-        for i, t in enumerate(self.itos): self.stoi.setdefault(t, i)
         self._known = {}   # piece -> its numbers
 
     @classmethod
