@@ -18,6 +18,7 @@ setup(
     packages=[*find_packages(include=['fastlessons', 'fastlessons.*']),
               'fastlessons._lessons', 'fastlessons._samples', 'fastlessons._web'],
     package_dir={'fastlessons._lessons': 'nbs', 'fastlessons._samples': 'data', 'fastlessons._web': 'web'},
+    include_package_data=False,   # else all of MANIFEST.in travels in the wheel, the library's notebooks too
     package_data={'fastlessons._lessons': ['*.ipynb', 'images/*'],
                   'fastlessons._samples': ['*.zip', '*.safetensors', '*.txt', '*.md'],
                   'fastlessons._web': ['*.html', '*.css', '*.js']},

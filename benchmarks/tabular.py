@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import r2_score
 
 from fastlessons.data import get_data, used
-from fastlessons.tabular import TableModel, TabularPrep
+from fastlessons.tabular import TabularClassifier, TabularPrep, TabularRegressor
 
 class Task:
     "What to predict from which columns, and for how long to train."
@@ -29,12 +29,18 @@ class Task:
         return (preds == df[self.target]).mean() if self.kind == 'class' else r2_score(df[self.target], preds)
 
     def ours(self, train, valid, seed, n=1):
-        args, start = (self.target, self.cats, self.conts, self.log, self.kind, self.layers), time.perf_counter()
-        nets = [TableModel(*args, seed=n*seed+i) for i in range(n)]
-        for m in nets: m.fit(train, epochs=self.epochs, bs=self.bs, show=False)
+        logs = [c for c in self.log if c != self.target]
+        start = time.perf_counter()
+        nets = [self.model(n*seed+i, logs) for i in range(n)]
+        for m in nets: m.fit(train, train[self.target], epochs=self.epochs, bs=self.bs, show=False)
         took = time.perf_counter()-start
         if self.kind == 'number': return sum(m.predict(valid) for m in nets)/n, took
         return sum(m.predict_proba(valid) for m in nets).idxmax(axis=1), took
+
+    def model(self, seed, logs):
+        args = self.cats, self.conts, logs, self.layers
+        if self.kind == 'class': return TabularClassifier(*args, seed=seed)
+        return TabularRegressor(*args, log_y=self.target in self.log, seed=seed)
 
     def five(self, train, valid, seed): return self.ours(train, valid, seed, 5)
 

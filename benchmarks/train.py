@@ -1,11 +1,14 @@
-"""Compare `fit`, the loop of lesson 03, with a bare PyTorch loop and with fastai's `Learner`, side by side in one run.
+"""Compare `fit` with a bare PyTorch loop and with fastai's `Learner`; then idle with busy.
 
     python benchmarks/train.py [--data SOURCE] [--rounds 9] [--epochs N] [--nh 200] [--bs 64]
 
-All train the same two-layer net for ten digits on the same batches with plain gradient descent, and then validate it.
-Each round starts all of them anew, one after the other, so that a change of the machine's load meets all. Shown are
-medians of the rounds, in seconds an epoch, and the ratio to the bare loop. All must end with the same parameters."""
-import argparse, time
+1. All train the same two-layer net for ten digits on the same batches with plain gradient descent, and then validate
+   it. Each round starts all of them anew, one after the other, so that a change of the machine's load meets all. Shown
+   are medians of the rounds, in seconds an epoch, and the ratio to the bare loop. All must end with the same parameters.
+2. A small training in a process of its own, idle and beside one other program that uses a core, with PyTorch's threads
+   spinning while they wait (OMP_WAIT_POLICY=active, which is what they do if nothing is set) and sleeping (passive, which
+   `import fastlessons` sets). Only a machine with nothing else to do gives numbers that mean something."""
+import argparse, os, subprocess, sys, time
 from statistics import median
 
 from fastlessons.data import get_data
@@ -46,6 +49,35 @@ def once(way, dls, nh, epochs):
     WAYS[way](net, dls, epochs, .1)
     return (time.perf_counter()-start)/epochs, [p.detach() for p in net.parameters()]
 
+SMALL = """import time
+import torch
+from torch import nn
+from fastlessons.train import Batches, fit
+x = torch.randn(2000, 64)
+net = nn.Sequential(nn.Linear(64, 200), nn.ReLU(), nn.Linear(200, 10))
+start = time.perf_counter()
+fit(net, (Batches(x, torch.randint(10, (2000,)), 64), None), 40, .1, show=False)
+print(time.perf_counter() - start)"""
+
+def seconds(policy):
+    "Run the small training in a process of its own, with all cores."
+    env = {k: v for k, v in os.environ.items() if k != 'OMP_NUM_THREADS'} | dict(OMP_WAIT_POLICY=policy)
+    return float(subprocess.run([sys.executable, '-c', SMALL], env=env, capture_output=True, text=True, check=True).stdout)
+
+def busy_machine(rounds=3):
+    found = {}
+    for policy in ('active', 'passive'):
+        found[policy, 'idle'] = median(seconds(policy) for _ in range(rounds))
+        other = subprocess.Popen([sys.executable, '-c', 'while True: pass'])
+        try: found[policy, 'busy'] = median(seconds(policy) for _ in range(rounds))
+        finally:
+            other.kill()
+            other.wait()
+    for (policy, how), s in found.items(): print(f'a small training, threads wait {policy + "ly":9} {how}: {s:6.2f} s')
+    was, now = found['active', 'busy'], found['passive', 'busy']
+    print(f"=> seconds of a small training beside a busy program: `import fastlessons` first, torch alone | {os.cpu_count()} cores | "
+          f'{now:.1f} | {was:.1f} | {was/now:.1f}')
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--data', help="'sample', 'full' or a folder with the real set")
@@ -71,5 +103,6 @@ def main():
     mid = {way: median(s) for way, s in took.items()}
     print(f'=> seconds an epoch: our loop, fastai\'s Learner | {len(x):,} digits, a net of two layers | {mid["ours"]:.3f} | {mid["fastai"]:.3f} | '
           f'{mid["fastai"]/mid["ours"]:.1f}')
+    busy_machine()
 
 if __name__ == '__main__': main()

@@ -26,6 +26,12 @@ _DIED = ('Its Python died. Most often that is for lack of memory: '
 # your own IPython is left alone.
 _QUIET = ['--IPKernelApp.log_level=ERROR', '--HistoryManager.hist_file=:memory:']
 
+def _spare_a_grammar():
+    "Let nbformat be imported without what takes most of its time."
+    # jsonschema builds a grammar of web addresses when it is imported, if it can: one
+    # to three seconds of processor, for a check that no notebook needs.
+    sys.modules.setdefault('rfc3987_syntax', None)
+
 def _failed(nb, n, trace):
     "Say which cell failed and why: its number, first line, last lines of the error."
     run = [c for c in nb.cells if c.cell_type == 'code' and c.source.strip()]
@@ -64,6 +70,7 @@ def execute(
     show:Callable=_silent, # called with each cell as it starts, and every second
 )->None: # raises RuntimeError if a cell fails or the kernel dies
     "Run the cells of `nb` one by one in a new kernel of this very Python."
+    _spare_a_grammar()
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpecManager
     from nbclient import NotebookClient
@@ -183,6 +190,7 @@ def run_notebook(
     env:dict|None=None, # environment of the kernel; None: that of this process
 )->tuple[Path, Path]: # the notebook with outputs and the page; raises RuntimeError
     "Run a notebook and keep what came out, whole or not at all."
+    _spare_a_grammar()
     import nbformat
     nb = nbformat.read(path, 4)
     with kill_is_ctrl_c():

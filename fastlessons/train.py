@@ -399,9 +399,17 @@ class OneCycle(Schedule):
         **kwargs, # more for torch's OneCycleLR; the momentum stays as it is
     ):
         check_number(above=0, below=1, pct_start=pct_start)
-        kwargs = dict(cycle_momentum=False, pct_start=pct_start, **kwargs)
-        super().__init__(lambda opt, n: torch.optim.lr_scheduler.OneCycleLR(
-            opt, opt.param_groups[0]['lr'], total_steps=n, **kwargs))
+        self.pct_start = pct_start
+        self.kwargs = kwargs
+        super().__init__(self._make)
+
+    def _make(self, opt, n):
+        pct = self.pct_start
+        if abs(pct*n - 1) < .01: pct *= 1.02   # torch divides by zero at one step
+        lr = opt.param_groups[0]['lr']
+        kwargs = {'cycle_momentum': False, **self.kwargs}
+        return torch.optim.lr_scheduler.OneCycleLR(
+            opt, lr, total_steps=n, pct_start=pct, **kwargs)
 
 # %% ../nbs/lib/train.ipynb #7876eda2
 class Clip:

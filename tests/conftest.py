@@ -11,6 +11,7 @@ sys.path.insert(0, str(ROOT))   # the tests are of this checkout, whatever else 
 os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
 if 'PYTEST_XDIST_WORKER' in os.environ: os.environ.setdefault('OMP_NUM_THREADS', '1')   # one core for each process
 
+sys.modules.setdefault('rfc3987_syntax', None)   # jsonschema builds a grammar of it for seconds; nothing here needs it
 USERS = 'FASTLESSONS_DATA', 'COLAB_RELEASE_TAG', 'KAGGLE_KERNEL_RUN_TYPE'  # what a user's own machine may have set
 
 @pytest.hookimpl(optionalhook=True)

@@ -16,6 +16,7 @@ from fastlessons.vision.backbone import backbone
 from fastlessons.data import get_data
 from fastlessons.deploy.classifier import PictureClassifier, upright
 from fastlessons.deploy.export import export_classifier
+from fastlessons.simple.deployment import by_loss, error_when, predict_simply
 
 from conftest import refuses
 
@@ -74,7 +75,7 @@ def assert_same(learn, folder):
     assert len(ours) == len(learn.dls.valid_ds) >= 12 and theirs.std(0).max() > .02, 'the test must be able to fail'
     assert abs(ours - theirs).max() < 1e-3
     assert (ours.argmax(1) == theirs.argmax(1)).all()
-    assert c.classes_ == [str(o) for o in learn.dls.vocab]
+    assert list(c.classes_) == [str(o) for o in learn.dls.vocab]
     return c
 
 # ---- agreement with fastai ----------------------------------------------------------------------------------------
@@ -82,6 +83,7 @@ def assert_same(learn, folder):
 @pytest.fixture(scope='session')
 def cats(photos, tmp_path_factory):
     "The learner of lesson 01, with a lambda for labels, and its folder."
+    torch.manual_seed(0)
     weights = (ROOT/'data/backbone.safetensors').exists()
     dls = make_dls(photos, [upright, Resize(96)], label=lambda name: name[0].isupper())
     learn = vision_learner(dls, backbone('resnet_mini'), metrics=error_rate, pretrained=weights)
@@ -92,7 +94,7 @@ def cats(photos, tmp_path_factory):
 def test_two_classes_and_a_lambda(cats):
     learn, folder = cats
     c = assert_same(learn, folder)
-    assert c.classes_ == ['False', 'True'] and {f.name for f in folder.iterdir()} == {'card.json', 'model.onnx', 'model.safetensors'}
+    assert list(c.classes_) == ['False', 'True'] and {f.name for f in folder.iterdir()} == {'card.json', 'model.onnx', 'model.safetensors'}
     card = c.card
     assert card['format'] == 1 and card['size'] == [96, 96] and card['resize']['method'] == 'crop' and card['arch'] == 'resnet_mini'
     assert card['metrics']['error_rate'] == pytest.approx(learn.validate()[1], abs=1e-5)
@@ -325,6 +327,35 @@ assert 'fastlessons' not in {m.split('.')[0] for m in sys.modules}"""
     env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
     subprocess.run([sys.executable, '-c', code, cats[1], next(photos.glob('*.jpg'))], check=True, cwd=tmp_path, env=env)
 
+# ---- what lesson 02 builds ----------------------------------------------------------------------------------------
+
+def test_the_lessons_ten_lines_say_the_same(cats, c, pic, tmp_path):
+    "To the bit for a square, whose middle is all of it; nearly for others, which Pillow cuts between two pixels."
+    with Image.open(pic) as im:
+        for name, size, gap in (('square.png', (160, 160), 1e-5), ('wide.png', (201, 130), .1), ('tall.png', (77, 150), .1)):
+            im.convert('RGB').resize(size).save(tmp_path/name)
+            ours, simple = c.predict_one(tmp_path/name), predict_simply(cats[1], tmp_path/name)
+            assert set(simple) == set(ours) and max(abs(simple[k]-ours[k]) for k in ours) < gap, name
+    (tmp_path/'turned.png').write_bytes(turned(Image.open(tmp_path/'square.png'), 6))
+    assert predict_simply(cats[1], tmp_path/'turned.png') == pytest.approx(c.predict_one(tmp_path/'turned.png'), abs=1e-6)
+
+def test_the_lessons_list_by_loss(cats, monkeypatch):
+    monkeypatch.setattr('builtins.display', lambda *args: None, raising=False)   # IPython's; the widget shows its pictures with it
+    from fastai.vision.widgets import ImageClassifierCleaner
+    learn, _ = cats
+    found = by_loss(ImageClassifierCleaner(learn, max_n=2))
+    losses = [float(loss) for _, _, loss in found]
+    assert len(found) == len(learn.dls.train_ds) + len(learn.dls.valid_ds) and losses == sorted(losses, reverse=True) and losses[0] > losses[-1]
+    assert {str(y) for _, y, _ in found} == {'True', 'False'} and Path(found[0][0]).is_file()
+
+def test_the_lessons_measure_of_drift(c, photos):
+    pics = [Image.open(f).convert('RGB') for f in get_image_files(photos).sorted()[:8]]
+    labels = c.predict(pics)
+    def as_it_is(im, k): return im
+    def grey(im, k): return Image.new('RGB', im.size, (k, k, k))
+    assert error_when(as_it_is, 1, c, pics, labels) == 0
+    assert error_when(grey, 9, c, pics, labels) == 1-np.mean([y == c.predict([grey(pics[0], 9)])[0] for y in labels])
+
 # ---- pictures -----------------------------------------------------------------------------------------------------
 
 @pytest.fixture
@@ -395,7 +426,7 @@ def test_answers_come_in_the_container_of_the_question(c, photos):
     import pandas as pd
     files = get_image_files(photos).sorted()[:9]
     probs = c.predict_proba(files, bs=4)
-    best = [c.classes_[i] for i in probs.argmax(1)]
+    best = c.classes_[probs.argmax(1)].tolist()
     assert len(set(best)) == 2, 'the test must be able to fail'
     for asked in (list(files), tuple(files), files, iter(files)): assert c.predict(asked) == best
     series = c.predict(pd.Series(files, index=list('abcdefghi')))

@@ -14,6 +14,7 @@ from conftest import refuses as fails
 from fastlessons import forests
 from fastlessons.data import get_data
 from fastlessons.forests import ForestClassifier, ForestRegressor, Rows, TreeClassifier, TreeRegressor, bin_columns, leaves, tally
+from fastlessons.simple import forests as simple
 
 ALL = TreeClassifier, TreeRegressor, ForestClassifier, ForestRegressor
 PAIRS = {TreeClassifier: tree.DecisionTreeClassifier, TreeRegressor: tree.DecisionTreeRegressor,
@@ -92,6 +93,47 @@ def test_the_scale_of_a_column_does_not_matter():
     x, y = noise()
     a, b = (TreeRegressor(min_samples_leaf=5).fit(v, y).predict(v) for v in (x, np.exp(x)*1000))
     assert np.allclose(a, b)
+
+# The version that lesson 06 builds
+
+def asks_the_same(simple, model, columns, i=0):
+    "Walk both trees together: columns, where the cut lies, and the leaves' means and sizes. Returns nodes walked."
+    n = model.nodes_
+    if n.col[i] < 0:
+        assert simple.col is None and simple.size == n.size[i]
+        assert np.isclose(simple.mean, n.value[i, 0] + getattr(model, 'mean_', 0))
+        return 1
+    assert simple.col == columns[n.col[i]] and simple.cut <= n.cut[i]   # the library cuts in the middle between two values
+    return 1 + asks_the_same(simple.yes, model, columns, n.left[i]) + asks_the_same(simple.no, model, columns, n.left[i]+1)
+
+@pytest.mark.parametrize('kw', [dict(max_depth=3), dict(min_samples_leaf=5), dict(max_depth=5, min_samples_leaf=3)])
+@pytest.mark.parametrize('e', [TreeClassifier, TreeRegressor])
+def test_the_lessons_tree_asks_the_same_questions(e, kw):
+    x, y = noise(120, 4)
+    x, y = pd.DataFrame(x, columns=list('abcd')), pd.Series(y)
+    if e is TreeClassifier: y = (y > 0).astype(int)
+    a, b = simple.Tree(**kw).fit(x, y), e(**kw).fit(x, y)
+    assert asks_the_same(a, b, x.columns) == len(b.nodes_.col) > 10
+    assert np.allclose(a.predict(x), b.predict_proba(x)[:, 1] if e is TreeClassifier else b.predict(x))
+
+def test_the_lessons_forest_is_as_good():
+    x, y = noise(300, 4)
+    x, y = pd.DataFrame(x, columns=list('abcd')), pd.Series(y)
+    kw = dict(n_estimators=5, min_samples_leaf=10, seed=0)
+    ours = simple.Forest(**kw).fit(x[:150], y[:150])
+    a, b = (r2_score(y[150:], f.predict(x[150:])) for f in (ours, ForestRegressor(**kw).fit(x[:150], y[:150])))
+    assert abs(a - b) < .15 and a > .3, (a, b)
+    assert len({tree.mean for tree in ours.trees}) == 5   # each has drawn other rows
+    kw = dict(n_estimators=2, max_depth=2, max_features=1, seed=3)
+    one, again, other = (simple.Forest(**{**kw, 'seed': s}).fit(x[:50], y[:50]).predict(x) for s in (3, 3, 4))
+    assert (one == again).all() and not (one == other).all()
+
+def test_the_lessons_best_cut():
+    x, y = pd.Series([1., 2, 3, np.nan, 4]), pd.Series([0, 0, 1, 1, 1])
+    assert simple.best_cut(x, y) == (0, 2) and simple.best_cut(x, y, least=3)[0] == np.inf
+    assert simple.best_cut(x[:1], y[:1])[0] == np.inf
+    assert simple.impurity(y, x > 9) == y.var(ddof=0) and 'left: yes or no' in simple.impurity.__doc__
+    assert repr(simple.Tree().fit(x.to_frame('age'), y)) == 'age up to 2?\nyes: 0.00 of 2\nno:  1.00 of 3'
 
 # Quality, against scikit-learn
 

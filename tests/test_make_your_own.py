@@ -90,7 +90,7 @@ def prices():
 def test_05_own_table(tmp_path, monkeypatch, capsys):
     prices().to_csv(tmp_path/'mine.csv', index=False)
     ns = run('05', tmp_path, monkeypatch)
-    assert ns['model'].score(ns['valid']) > .7 and (tmp_path/'mine.safetensors').is_file()
+    assert ns['model'].score(ns['valid'], ns['valid'].price) > .7 and (tmp_path/'mine.safetensors').is_file()
 
 @pytest.mark.parametrize('answer, changes', [
     ('price', ()), ('dear', (("'price'", "'dear'"), ('TreeRegressor, ForestRegressor\n', 'TreeClassifier, ForestClassifier\n')))])

@@ -1,5 +1,5 @@
 "Whether the notebooks, the library and the packaging are in the shape that CONTRIBUTING.md promises."
-import ast, configparser, fnmatch, hashlib, json, re, shutil, statistics, subprocess, sys
+import ast, configparser, fnmatch, json, re, shutil, statistics, subprocess, sys
 from importlib import metadata
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def every(paths): return pytest.mark.parametrize('path', paths, ids=lambda p: p.
 
 def project_files():
     "Return all files of the project, those that git ignores left out."
-    ignored = [l.strip('/') for l in (ROOT/'.gitignore').read_text().split()] + ['.git']
+    ignored = [line.strip('/') for line in (ROOT/'.gitignore').read_text().split()] + ['.git']
     return [p for p in sorted(ROOT.rglob('*')) if p.is_file() and not any(fnmatch.fnmatch(part, i) for part in p.relative_to(ROOT).parts for i in ignored)]
 
 def text_files():
@@ -45,11 +45,11 @@ def read(path):
 
 def code(nb): return [c for c in nb.cells if c.cell_type == 'code' and c.source.strip()]
 def prose(nb): return [c.source for c in nb.cells if c.cell_type == 'markdown']
-def lines(c): return [l for l in c.source.splitlines() if l.strip() and not l.strip().startswith('#|')]
+def lines(c): return [line for line in c.source.splitlines() if line.strip() and not line.strip().startswith('#|')]
 
 def parse(c):
     "Return the syntax tree of a code cell; magics and shell commands count as nothing."
-    return ast.parse('\n'.join('pass' if l.startswith(('%', '!')) else l for l in c.source.splitlines()))
+    return ast.parse('\n'.join('pass' if line.startswith(('%', '!')) else line for line in c.source.splitlines()))
 
 def about_cells(nb):
     if (nb.nbformat, nb.nbformat_minor) != (4, 5): yield f'format {nb.nbformat}.{nb.nbformat_minor}, not 4.5'
@@ -260,7 +260,7 @@ def test_one_module_a_public_name():
 
 def test_no_public_name_is_one_of_fastais():
     "Five lessons write `from fastai... import *`: which of two names wins would depend on the order."
-    import fastlessons   # keeps warnings of fastai's away
+    import fastlessons   # noqa: F401, keeps warnings of fastai's away
     import fastai.collab, fastai.tabular.all, fastai.text.all, fastai.vision.all
     theirs = {k for m in (fastai.vision.all, fastai.text.all, fastai.tabular.all, fastai.collab) for k, v in vars(m).items() if k[0] != '_' and type(v).__name__ != 'module'}
     ours = {f'{m}.{name}' for m, t in TREES.items() for name in public(t) if name in theirs}
@@ -364,7 +364,7 @@ def test_settings():
 
 def test_pyproject_holds_nothing_else():
     p = tomllib.loads((ROOT/'pyproject.toml').read_text())
-    assert set(p) == {'build-system', 'project', 'tool'} and set(p['tool']) == {'nbdev', 'ruff'}
+    assert set(p) == {'build-system', 'project', 'tool'} and set(p['tool']) == {'nbdev', 'ruff', 'pytest'}
     assert set(p['project']) == {'name', 'dynamic'} and p['project']['name'] == SETTINGS['lib_name']
     assert p['tool']['nbdev']['put_version_in_init'] is False and p['tool']['nbdev']['update_pyproject'] is False
     assert set(p['project']['dynamic']) >= {'version', 'dependencies', 'optional-dependencies', 'requires-python', 'scripts'}
@@ -404,7 +404,7 @@ def readme_text(): return (ROOT/'README.md').read_text(encoding='utf-8')
 def test_readme_shows_measured_lines():
     "Those figures are measured, not typed."
     results = (ROOT/'benchmarks/RESULTS.md').read_text(encoding='utf-8')
-    rows = [l for l in readme_text().splitlines() if l.startswith('| ') and l.count('|') == 7][1:]
+    rows = [line for line in readme_text().splitlines() if line.startswith('| ') and line.count('|') == 7][1:]
     assert len(rows) == 5 and all(r in results for r in rows)
 
 def test_readme_is_one_screen():
@@ -413,7 +413,7 @@ def test_readme_is_one_screen():
 
 def test_glossary():
     "Each word has one line and leads to lessons that use it."
-    rows = [[c.strip() for c in l.strip('| ').split(' | ')] for l in prose(read(ROOT/'nbs/glossary.ipynb'))[-1].splitlines() if l.startswith('| ')][1:]
+    rows = [[c.strip() for c in line.strip('| ').split(' | ')] for line in prose(read(ROOT/'nbs/glossary.ipynb'))[-1].splitlines() if line.startswith('| ')][1:]
     texts = {p.name: '\n'.join(c.source for c in read(p).cells).lower().replace('*', '') for p in LESSONS}
     assert len(rows) > 90 and len({r[0] for r in rows}) == len(rows) and all(len(r) == 3 and len(r[1]) < 120 for r in rows)
     for words, _, where in rows:
@@ -444,4 +444,4 @@ def test_workflows():
     assert test['jobs']['test']['strategy']['matrix']['python-version'] == ['3.10', '3.11', '3.12', '3.13']
     assert set(test[True]) == {'push', 'pull_request'} and 'schedule' in weekly[True]   # YAML reads the key `on` as true
     steps = [s.get('run', '') for w in (test, weekly) for j in w['jobs'].values() for s in j['steps']]
-    assert [s for s in steps if s] == ['make test PYTHON=python', 'make test CONSTRAINTS= PYTHON=python']
+    assert [s for s in steps if s] == ['make test PYTHON=python', 'make test CONSTRAINTS= PYTHON=python', '.venv/bin/fastlessons samples --check']

@@ -272,6 +272,12 @@ def test_one_cycle_is_torchs(ours):
     assert note.lrs == rates and max(rates) > .0199 and rates[-1] < 1e-4
     for p, q in zip(a.parameters(), b.parameters()): torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-6)
 
+@pytest.mark.parametrize('n', range(1, 9))
+def test_one_cycle_of_few_steps(n):
+    note = Note()
+    quiet(net(), [data()], epochs=n, cbs=[note, OneCycle()])
+    assert len(note.lrs) == n and all(0 < lr <= .1 for lr in note.lrs)
+
 def test_a_schedule_by_epochs():
     (x, y), notes = data(), [Note(), Note()]
     halve = Schedule(lambda opt, n: torch.optim.lr_scheduler.StepLR(opt, 2, .5), 'epoch')

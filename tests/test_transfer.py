@@ -1,5 +1,5 @@
 "Pictures that cannot be read, and the head trained on features that are kept."
-import random, stat, warnings
+import inspect, random, stat, warnings
 
 import fastai.vision.all as fv, matplotlib.pyplot as plt, pytest, torch
 from fastai.vision.all import (AdaptiveConcatPool2d, CategoryBlock, ConvLayer, CropPad, DataBlock, DataLoaders, Flatten, FuncSplitter,
@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.models import resnet18
 
+from fastlessons.simple import pets
 from fastlessons.vision import transfer
 from fastlessons.vision.transfer import check_images, tune_head
 
@@ -221,9 +222,35 @@ def test_quiet_if_asked(folder, capsys):
     tune_head(small_learner(shape_dls(folder)), 1, show=False)
     assert capsys.readouterr() == ('', '')
 
+@pytest.mark.parametrize('f', [check_images, tune_head, transfer.head_learner, pets.keep_features, pets.feature_learner], ids=lambda f: f.__name__)
+def test_help_shows_what_each_parameter_is(f):
+    for p in inspect.signature(f).parameters: assert f'\n{p}: ' in f.__doc__, (p, f.__doc__)
+
 @pytest.mark.parametrize('kw,says', [(dict(epochs=0), 'epochs is 0'), (dict(epochs=1.5), 'epochs is 1.5'), (dict(bs=0), 'bs is 0')])
 def test_bad_settings(folder, kw, says):
     with pytest.raises(ValueError, match=says): transfer.head_learner(small_learner(shape_dls(folder)), **kw)
+
+# --- the lesson's simple version
+
+def test_the_lessons_features_and_learner_agree_with_the_librarys(folder):
+    learn = small_learner(shape_dls(folder))
+    fast, simple = transfer.head_learner(learn, show=False), pets.feature_learner(learn)
+    n_pool = len(learn.model[1]) - len(fast.model)   # the library's features lie behind the pooling
+    for ours, theirs in zip(simple.dls.loaders, fast.dls.loaders):
+        x, y = (torch.stack(t) for t in zip(*ours.dataset))
+        xs, ys = (torch.cat(t) for t in zip(*theirs))
+        with torch.no_grad(): x = learn.model[1][:n_pool].eval()(x)
+        for a, b in ((x[y == c], xs[ys == c]) for c in (0, 1)):   # the library shuffles the training set
+            assert a.shape == b.shape and (a.mean(0)-b.mean(0)).norm() < .02*b.mean(0).norm()
+
+def test_the_lessons_head_learns_as_well(folder):
+    learn = small_learner(shape_dls(folder))
+    h = pets.feature_learner(learn)
+    with h.no_bar(), h.no_logging(): h.fit_one_cycle(20, 3e-3)
+    assert learn.validate()[1] == 0 and h.model is learn.model[1]
+
+def test_the_label_is_in_the_name():
+    assert pets.label_func('Maine_Coon_7.jpg') == 'cat' and pets.label_func('beagle_1.jpg') == 'dog'
 
 # --- real photos
 

@@ -1,11 +1,12 @@
 "What pip installs: the wheel is built, installed in a fresh environment, and used from another folder."
-import os, subprocess, sys, sysconfig, tarfile, venv, zipfile
+import ast, os, re, subprocess, sys, sysconfig, tarfile, venv, zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from conftest import ROOT
-from test_structure import LESSONS, SETTINGS, copy_project
+from test_structure import CFG, LESSONS, MODULES, SETTINGS, copy_project
 
 JUNK = 'nbs/.ipynb_checkpoints/01-checkpoint.ipynb', 'nbs/models/model.pth', 'nbs/notes.txt', 'data/.DS_Store', 'data/models/x.pth', 'fastlessons/old.pyc'
 
@@ -74,7 +75,11 @@ def test_metadata(wheel):
     assert (m['License-Expression'] or m['License']) == 'Apache-2.0' and (ROOT/'LICENSE').read_text() in info.values()
     needed = [r for r in m.get_all('Requires-Dist') if 'extra ==' not in r]
     assert sorted(needed) == sorted(SETTINGS['requirements'].split())
-    assert set(m.get_all('Provides-Extra')) <= {'nlp', 'app', 'onnx', 'sheets', 'log', 'rl', 'docs', 'dev'}
+    extras = {k: v.split() for k, v in CFG['extras'].items() if v.split()}
+    assert {k for k in m.get_all('Provides-Extra') if CFG['extras'].get(k, '').split()} == set(extras) and set(m.get_all('Provides-Extra')) <= set(CFG['extras'])
+    for k, v in extras.items():
+        asked = [r.split(';')[0] for r in m.get_all('Requires-Dist') if re.search(rf'extra == .{k}\W*$', r)]
+        assert set(map(Requirement, asked)) == set(map(Requirement, v)), k
     assert 'fastlessons = fastlessons.cli:main' in info['entry_points.txt']
     assert SETTINGS['repo_url'] in str(m.get_all('Project-URL')) + str(m['Home-page'])
     assert m.get_payload().strip() == (ROOT/'README.md').read_text(encoding='utf-8').strip()
@@ -91,6 +96,18 @@ def test_it_is_the_installed_one(run, fresh):
     where = run('import fastlessons; print(fastlessons.__file__)').strip()
     assert Path(where).is_relative_to(fresh.parent.parent) and not Path(where).is_relative_to(ROOT)
     assert run('import fastlessons; print(fastlessons.__version__)').strip() == SETTINGS['version']
+
+def test_each_module_can_be_imported(run):
+    "From the installed wheel, in an empty folder: as many as the checkout has, none of them from the checkout."
+    out = run("""
+import importlib, pkgutil, fastlessons
+found = sorted(m.name for m in pkgutil.walk_packages(fastlessons.__path__, 'fastlessons.') if not m.name.endswith('__main__'))
+print([(name, importlib.import_module(name).__file__) for name in found])""")
+    found = dict(ast.literal_eval(out.splitlines()[-1]))
+    want = {'fastlessons.' + p.relative_to(ROOT/'fastlessons').with_suffix('').as_posix().replace('/', '.').removesuffix('.__init__')
+            for p in MODULES if p.parent/p.name not in (ROOT/'fastlessons/__init__.py', ROOT/'fastlessons/__main__.py')}
+    assert set(found) - {f'fastlessons._{k}' for k in ('lessons', 'samples', 'web')} == want and len(want) >= 40
+    assert not [f for f in found.values() if f and Path(f).is_relative_to(ROOT)]
 
 def test_samples(run):
     out = run("from fastlessons.data import get_data; p = get_data('pets', 'sample'); print(len(list((p/'images').glob('*.jpg')))); "

@@ -112,12 +112,21 @@ def purpose(text):
     doc = ast.get_docstring(ast.parse(text)) or ''
     return re.split(r'(?<=[.!?])\s', doc)[0]
 
+def lesson_modules(path):
+    "Name the modules that a notebook makes or imports, first the one that it makes."
+    nb = nbformat.read(path, 4)
+    code = '\n'.join(c.source for c in nb.cells if c.cell_type == 'code')
+    made = re.findall(r'^#\| *default_exp +([\w.]+)', code, re.M)
+    used = re.findall(r'^ *(?:from|import) fastlessons\.([\w.]+)', code, re.M)
+    for names in re.findall(r'^ *from fastlessons import (.*)', code, re.M):
+        used += re.findall(r'(\w+)(?: as \w+)?', names)
+    return list(dict.fromkeys(made + [m for m in used if m[0] != '_']))
+
 def library_map(folder=ROOT):
     """Return a Markdown table of the library, for a file that lies in `folder`.
 
     A row a module: what it is for, the notebook that makes it, the lessons that use it,
     in bold the one that builds it."""
-    from fastlessons.cli import lesson_modules
     lessons = {p: lesson_modules(p) for p in sorted(NBS.glob('[0-9][0-9]_*.ipynb'))}
     def link(words, path):
         return f'[{words}]({Path(os.path.relpath(path, folder)).as_posix()})'

@@ -246,8 +246,9 @@ class PictureClassifier:
         card:dict, # what `card.json` holds
         session:'onnxruntime.InferenceSession', # runs the network
     ):
+        import numpy as np
         self.card = card
-        self.classes_ = card['labels']
+        self.classes_ = np.array(card['labels'])
         self.session = session
 
     @classmethod
@@ -269,7 +270,8 @@ class PictureClassifier:
     )->dict[str, float]:
         "Say what is in a picture."
         probs = self._probs([self._pixels(picture)])[0]
-        return {self.classes_[i]: float(probs[i]) for i in _ranked(probs)}
+        labels = self.card['labels']
+        return {labels[i]: float(probs[i]) for i in _ranked(probs)}
 
     def predict_proba(self,
         pictures:'list|Series|ndarray', # of what `predict_one` takes; an array: 4 axes
@@ -295,9 +297,8 @@ class PictureClassifier:
         bs:int=16, # pictures in memory at a time
     )->'list|Series|ndarray': # a label each, as it was asked; raises as `predict_proba`
         "Name what is in each picture: the most probable label."
-        import numpy as np
         probs = self.predict_proba(pictures, bs)
-        return _like(np.array(self.classes_)[probs.argmax(1)], pictures)
+        return _like(self.classes_[probs.argmax(1)], pictures)
 
     def score(self,
         pictures:'list|Series|ndarray', # of what `predict_one` takes

@@ -81,12 +81,14 @@ def _resize_rule(t, hw):
     "Write fastai's `Resize` or `RandomResizedCrop` as a dict."
     from math import ceil
     from PIL import Image
-    rule = dict(resample=Image.Resampling(t.mode).name.lower())
+    filt = Image.Resampling(t.mode).name.lower()
     if not hasattr(t, 'val_xtra'):
-        return dict(rule, method=str(t.method), size=hw, pad_mode=str(t.pad_mode))
+        method = str(t.method)
+        return dict(method=method, size=hw, pad_mode=str(t.pad_mode), resample=filt)
     # RandomResizedCrop in validation: squish to a bit more, then take the middle
     more = ceil(max(hw)*t.val_xtra/8)*8
-    return dict(rule, method='squish', size=[n+more for n in hw], pad_mode='zeros')
+    size = [n+more for n in hw]
+    return dict(method='squish', size=size, pad_mode='zeros', resample=filt)
 
 def _as_they_are(learn):
     "Return (size, resize) without `Resize`: that of the pictures, which have one size."
