@@ -444,4 +444,4 @@ def test_workflows():
     assert test['jobs']['test']['strategy']['matrix']['python-version'] == ['3.10', '3.11', '3.12', '3.13']
     assert set(test[True]) == {'push', 'pull_request'} and 'schedule' in weekly[True]   # YAML reads the key `on` as true
     steps = [s.get('run', '') for w in (test, weekly) for j in w['jobs'].values() for s in j['steps']]
-    assert [s for s in steps if s] == ['make test PYTHON=python', 'make test CONSTRAINTS= PYTHON=python']
+    assert [s for s in steps if s] == ['make test PYTHON=python', 'make test CONSTRAINTS= PYTHON=python', '.venv/bin/fastlessons samples --check']
