@@ -121,7 +121,7 @@ def exercise(
     print(_MARK[done], number, message)
     if done is None: return
     _note_try(number, done)
-    if not done and _may_see(number):
+    if not done and number in SOLUTIONS and _may_see(number):
         print('  One way to do it: from fastlessons.check import solution; '
               f"solution('{number}')")
 
@@ -157,7 +157,8 @@ def solution(
         print(f'… {number} Try it yourself first. The solution is shown '
               f'after {_ENOUGH} tries, or when you are right. Tries so far: {n}.')
         return
-    lines = dedent(inspect.getsource(SOLUTIONS[number])).splitlines()
+    solved = SOLUTIONS[core.check_name(number, SOLUTIONS, 'worked solution')]
+    lines = dedent(inspect.getsource(solved)).splitlines()
     print('\n'.join(line for line in lines if not line.startswith('@')))
 
 # %% ../nbs/lib/check.ipynb #b0274ab6
