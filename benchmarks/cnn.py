@@ -12,13 +12,13 @@ import argparse, time
 from statistics import median
 from timeit import timeit
 
+from fastlessons.data import get_data, read_cifar, read_idx
+from fastlessons.simple.cnn import conv_loops, conv_unfold
+from fastlessons.vision.cnn import FastConv, SmallResNet, as_batch, pic_dls
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fastlessons.data import get_data, read_cifar, read_idx
-from fastlessons.simple.cnn import conv_loops, conv_unfold
-from fastlessons.vision.cnn import FastConv, SmallResNet, as_batch, pic_dls
 from fastai.vision.all import (Callback, CrossEntropyLossFlat, Learner, OptimWrapper, ParamScheduler, SimpleCNN, accuracy, partial,
                                set_seed, xresnet18)
 

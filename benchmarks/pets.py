@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from statistics import median
 
+from fastlessons.data import get_data
+from fastlessons.layers import one_core
+from fastlessons.vision import transfer as pets
+from fastlessons.vision.backbone import backbone
 import torch
 from fastai.vision.all import (ImageDataLoaders, PILImage, RegexLabeller, Resize, defaults, error_rate, get_image_files, set_seed,
                                vision_learner)
-from fastlessons.vision import transfer as pets
-from fastlessons.vision.backbone import backbone
-from fastlessons.data import get_data
-from fastlessons.layers import one_core
 
 TASKS = {'species': lambda name: 'cat' if name[0].isupper() else 'dog', 'breeds': RegexLabeller(r'^(.+)_\d+\.')}
 

@@ -17,16 +17,25 @@ warnings.filterwarnings('ignore', message='`torch.jit.script', category=FutureWa
 warnings.filterwarnings('ignore', message='The given NumPy array is not writable', category=UserWarning)
 
 _MOVED = dict(  # a module of version 0.1.0 -> where its names are now
-    foundations='train', pets='vision.transfer', cnn='vision.cnn', backbone='vision.backbone',
-    nlp='text.tokens, text.data, text.lm and text.encoder', web='deploy.web', films='samples.films',
-    reviews='samples.reviews', collab_sheet='sheets.collab', conv_sheet='sheets.conv')
+    foundations='train', pets='vision.transfer', cnn='vision.cnn',
+    backbone='vision.backbone', web='deploy.web', films='samples.films',
+    nlp='text.tokens, text.data, text.lm and text.encoder', reviews='samples.reviews',
+    collab_sheet='sheets.collab', conv_sheet='sheets.conv')
+_SPLIT = dict(  # a module that is a package now -> where most of its names are
+    samples='samples.pictures, samples.canvas and samples.pack',
+    sheets='sheets.write and sheets.steps')
 
 class _Moved(MetaPathFinder):
-    "Say where the names of a module are that has moved; asked only for what nobody else finds."
+    "Say where the names of a module have gone; asked only for what nobody else finds."
     def find_spec(self, name, path=None, target=None):
-        new = _MOVED.get(name.removeprefix('fastlessons.'))
-        if new and name.startswith('fastlessons.'):
-            raise ModuleNotFoundError(f'Since version 0.2.0 {name} is fastlessons.{new}; CHANGELOG.md has the names.', name=name)
+        package, _, module = name.partition('.')
+        parent, _, child = module.partition('.')
+        if package != 'fastlessons': return
+        new = _MOVED.get(module)
+        if child and child[0] != '_': new = _SPLIT.get(parent)
+        if not new: return
+        raise ModuleNotFoundError(f'Since version 0.2.0 what was fastlessons.{parent} is '
+                                  f'in {new}; CHANGELOG.md has the names.', name=package)
 
 sys.meta_path.append(_Moved())
 del MetaPathFinder, PackageNotFoundError, version, warnings

@@ -7,7 +7,7 @@ __all__ = ['home', 'bundle', 'writable', 'with_our_bin', 'tilde', 'atomic_write'
            'check_rows', 'check_int', 'check_number', 'check_same_length', 'progress', 'document', 'renamed']
 
 # %% ../nbs/lib/core.ipynb #d44103be
-import json, math, numbers, os, sys, tempfile
+import json, math, numbers, operator, os, sys, tempfile
 from contextlib import contextmanager
 from difflib import get_close_matches
 from inspect import cleandoc, isclass, isfunction, unwrap
@@ -62,57 +62,73 @@ def atomic_write(
     path:str|Path, # the file that is to be; `~` is your home
     force:bool=True, # replace a file that is already there
     hint:str='Name another.', # what to do if one is there and stays
-)->Path: # where to write; raises FileNotFoundError, IsADirectoryError, FileExistsError, PermissionError
+    # where to write; raises FileNotFoundError, IsADirectoryError, FileExistsError,
+    # PermissionError
+)->Path:
     "Let a file be written in another place, then move it: it is whole, or as it was."
     path = Path(path).expanduser()
     folder = path.parent
-    if not folder.is_dir(): raise FileNotFoundError(f'There is no folder {tilde(folder)}. Make it first.')
-    if path.is_dir(): raise IsADirectoryError(f'{tilde(path)} is a folder. Expected the name of a file.')
-    if path.exists() and not force: raise FileExistsError(f'{tilde(path)} is already there and stays as it is. {hint}')
+    name, place = tilde(path), tilde(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f'There is no folder {place}. Make it first.')
+    if path.is_dir():
+        raise IsADirectoryError(f'{name} is a folder. Expected the name of a file.')
+    if path.exists() and not force:
+        raise FileExistsError(f'{name} is already there and stays as it is. {hint}')
     try: tmp = tempfile.TemporaryDirectory(dir=folder, prefix='.unfinished-')
     except PermissionError as e:
-        raise PermissionError(f'The folder {tilde(folder)} cannot be written to. Name another.') from e
+        says = f'The folder {place} cannot be written to. Name another.'
+        raise PermissionError(says) from e
     with tmp:
         new = Path(tmp.name)/path.name
         yield new
         os.replace(new, path)
 
 # %% ../nbs/lib/core.ipynb #9ef3ec95
-_DAMAGE = ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError
+_DAMAGE = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError,
+           ValueError)
 
 class Saved:
-    """Give a model `save(path)` and `load(path)`: one file with numbers and words, and no program.
+    """Give a model `save(path)` and `load(path)`: one file of numbers and words.
 
-    A class says what to keep in `_state()`, which returns a dict that JSON can hold and a dict of tensors, and makes a
-    model of the two again in `_from_state(about, tensors)`, which may raise any usual error where they do not fit."""
+    A class says what to keep in `_state()`, which returns a dict that JSON can hold and
+    a dict of tensors. It makes a model of the two again in `_from_state(about,
+    tensors)`, which may raise any usual error where they do not fit."""
     _kinds = ()   # names that the class had before: their files are read, too
 
     def save(self,
         path:str|Path, # file to write, e.g. 'mine.safetensors'; `~` is your home
-    )->Path: # the file; raises FileNotFoundError, IsADirectoryError, TypeError for what JSON cannot hold
+        # the file; raises FileNotFoundError, IsADirectoryError, TypeError for what
+        # JSON cannot hold
+    )->Path:
         "Write the model to one file, whole or not at all."
         from safetensors.torch import save
         about, tensors = self._state()
         head = json.dumps(dict(about, kind=type(self).__name__, format=1))
-        tensors = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
-        data = save(tensors, dict(fastlessons=head))
+        tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+        copies = {k: v.clone() for k, v in tensors.items()}   # two may share memory
+        data = save(copies, dict(fastlessons=head))
         with atomic_write(path) as new: new.write_bytes(data)
         return Path(path).expanduser()
 
     @classmethod
     def load(cls,
         path:str|Path, # file that `save` wrote
-    )->'Saved': # the model; raises FileNotFoundError, ValueError for a damaged file or one of another kind
+            # the model; raises FileNotFoundError, ValueError for a damaged file or one
+        # of another kind
+    )->'Saved':
         "Read a model from a file."
         from safetensors import SafetensorError
         path = Path(path).expanduser()
         if not path.is_file():
-            raise FileNotFoundError(f'There is no file {tilde(path)}. Expected one that {cls.__name__}.save wrote.')
+            raise FileNotFoundError(f'There is no file {tilde(path)}. '
+                                    f'Expected one that {cls.__name__}.save wrote.')
         try: return cls._from_state(*cls._read(path))
         except (SafetensorError, *_DAMAGE) as e:
             why = str(e) if type(e) is ValueError else f'{type(e).__name__}: {e}'
-            raise ValueError(f'{tilde(path)} is damaged, or no saved {cls.__name__}: {why[:300]}. '
-                             'Get it again, or save it again.') from e
+            what = f'{tilde(path)} is damaged, or no saved {cls.__name__}'
+            todo = 'Get it again, or save it again.'
+            raise ValueError(f'{what}: {why[:300]}. {todo}') from e
 
     @classmethod
     def _read(cls, path):
@@ -121,36 +137,45 @@ class Saved:
         with safe_open(path, 'pt') as f:
             about = json.loads((f.metadata() or {}).get('fastlessons', '{}'))
             kind = about.get('kind', 'something else')
-            if kind not in (cls.__name__, *cls._kinds): raise ValueError(f'it holds {kind}, not a {cls.__name__}')
-            if about['format'] != 1: raise ValueError(f"its format is {about['format']}; install a newer fastlessons")
+            if kind not in (cls.__name__, *cls._kinds):
+                raise ValueError(f'it holds {kind}, not a {cls.__name__}')
+            version = about['format']
+            if version != 1:
+                todo = 'install a newer fastlessons'
+                raise ValueError(f'its format is {version}; {todo}')
             return about, {k: f.get_tensor(k) for k in f.keys()}
 
 # %% ../nbs/lib/core.ipynb #f85f8670
 def check_name(
-    name, # what was asked for
-    names, # the names that exist
+    name:object, # what was asked for
+    names:'Iterable', # the names that exist
     what:str, # what they are, for the message, e.g. 'data set'
 )->object: # `name`; raises ValueError
-    "Return `name` if it is one of `names`, else raise a ValueError that suggests the nearest."
-    names = list(names)   # a list is asked, not a dict: `name` may be anything, a list too
+    "Return `name` if it is one of `names`, else suggest the nearest."
+    names = list(names)   # a list is asked, not a dict: `name` may be anything
     if name in names: return name
     plain = {str(n).lower(): n for n in names}
     near = get_close_matches(str(name).lower(), list(plain), n=1, cutoff=.5)
     guess = f'Did you mean {plain[near[0]]!r}? ' if near else ''
-    raise ValueError(f"There is no {what} {name!r}. {guess}There are: {', '.join(names)}.")
+    known = ', '.join(names)
+    raise ValueError(f'There is no {what} {name!r}. {guess}There are: {known}.')
 
 def get_column(
-    df, # a DataFrame
-    name, # of a column
-)->'pd.Series': # the column; raises TypeError, and ValueError if there is not one such column
+    df:'pd.DataFrame', # a table
+    name:object, # of a column
+)->'pd.Series': # the column; raises TypeError, ValueError if there is not just one
     "Take a column of a table."
     import pandas as pd
     from pandas.api.types import is_hashable
     if not isinstance(df, pd.DataFrame):
         raise TypeError(f'Expected a pandas DataFrame, this is {type(df).__name__}. '
-                        'For one row of a table: df.loc[[label]], with two pairs of brackets.')
-    if not is_hashable(name): raise TypeError(f'{name!r} is {type(name).__name__}. Expected the name of one column.')
-    if name not in df.columns: check_name(str(name), [str(c) for c in df.columns if c != name], 'column')
+                        'For one row of a table: df.loc[[label]], with two pairs of '
+                        'brackets.')
+    if not is_hashable(name):
+        raise TypeError(f'{name!r} is {type(name).__name__}. '
+                        'Expected the name of one column.')
+    if name not in df.columns:
+        check_name(str(name), [str(c) for c in df.columns if c != name], 'column')
     col = df[name]
     if isinstance(col, pd.DataFrame):
         raise ValueError(f'{col.shape[1]} columns have the name {name!r}. '
@@ -160,11 +185,13 @@ def get_column(
 def _bare(v): return v.item() if hasattr(v, 'item') else v
 
 def check_rows(
-    col, # column: a Series, an array or a list (n,); or a table, if it takes whole rows to see what is wrong
-    bad, # which rows are bad: booleans (n,)
+    # column: a Series, an array or a list (n,); or a table, if it takes whole rows to
+    # see what is wrong
+    col:'pd.Series',
+    bad:'np.ndarray', # which rows are bad: booleans (n,)
     says:str, # what is wrong, e.g. 'should hold numbers'
     todo:str, # what to do about it
-    name=None, # of the column; None: that of the Series
+    name:object=None, # of the column; None: that of the Series
 )->None: # raises ValueError if any row is bad
     "Refuse a column with bad rows: how many, and the first three by their labels."
     n = int(bad.sum()) if hasattr(bad, 'sum') else sum(map(bool, bad))
@@ -173,7 +200,10 @@ def check_rows(
     if name is None and not table: name = getattr(col, 'name', None)
     what = 'The table' if table else 'The column'
     if name is not None: what = f'Column {name!r}'
-    values = (dict(zip(col.columns, row)) for row in col.itertuples(index=False, name=None)) if table else col
+    values = col
+    if table:
+        values = (dict(zip(col.columns, row))
+                  for row in col.itertuples(index=False, name=None))
     labels = col.index if hasattr(col, 'iloc') else range(len(col))
     size = 200 if table else 60   # a text may be a book
     first = islice(compress(zip(labels, values), bad), 3)
@@ -186,10 +216,11 @@ def check_int(
     least:int=1, # the smallest that will do
     **values, # name of a parameter -> what was given
 )->None: # raises ValueError
-    "Refuse what is no whole number, or too small; 2. is none: nothing can be counted with it."
+    "Refuse what is no whole number, or too small; 2. is none: it cannot count."
     for k, v in values.items():
         if not isinstance(v, numbers.Integral) or isinstance(v, bool) or v < least:
-            raise ValueError(f'{k} is {v!r}. Expected a whole number, {least} or more.')
+            says = f'Expected a whole number, {least} or more.'
+            raise ValueError(f'{k} is {v!r}. {says}')
 
 def check_number(
     least:float=None, # the smallest that will do
@@ -199,15 +230,16 @@ def check_number(
     **values, # name of a parameter -> what was given
 )->None: # raises ValueError
     "Refuse what is no finite number, or out of range."
-    rules = [(f'at least {least}', least is None or (lambda v: v >= least)),
-             (f'above {above}', above is None or (lambda v: v > above)),
-             (f'at most {most}', most is None or (lambda v: v <= most)),
-             (f'below {below}', below is None or (lambda v: v < below))]
-    rules = [(says, holds) for says, holds in rules if holds is not True]
-    expected = ' and '.join(['a number', *(says for says, _ in rules)]).replace('number and', 'number', 1)
+    rules = [('at least', least, operator.ge), ('above', above, operator.gt),
+             ('at most', most, operator.le), ('below', below, operator.lt)]
+    rules = [rule for rule in rules if rule[1] is not None]
+    bounds = ' and '.join(f'{says} {bound}' for says, bound, _ in rules)
     for k, v in values.items():
-        number = isinstance(v, numbers.Real) and not isinstance(v, bool) and math.isfinite(v)
-        if not number or not all(holds(v) for _, holds in rules):
+        good = isinstance(v, numbers.Real) and not isinstance(v, bool)
+        good = good and math.isfinite(v)
+        good = good and all(holds(v, bound) for _, bound, holds in rules)
+        if not good:
+            expected = f'a number {bounds}'.rstrip()
             raise ValueError(f'{k} is {v!r}. Expected {expected}.')
 
 def check_same_length(
@@ -216,28 +248,31 @@ def check_same_length(
     "Refuse lists of different lengths."
     n = {k: len(v) for k, v in given.items()}
     if len(set(n.values())) > 1:
-        raise ValueError(' and '.join(f'{v:,} {k}' for k, v in n.items()) + '. Expected as many of each.')
+        counts = ' and '.join(f'{v:,} {k}' for k, v in n.items())
+        raise ValueError(f'{counts}. Expected as many of each.')
 
 # %% ../nbs/lib/core.ipynb #2041c402
 def progress(
-    it, # what to loop over
+    it:'Iterable', # what to loop over
     total:int=None, # how many there are, where `it` has no length
     show:bool=True, # show a bar, in a notebook or a terminal
 )->'Iterable': # something to loop over
     "Loop with fastai's progress bar."
     from fastcore.imports import IN_NOTEBOOK
-    if not (show and (IN_NOTEBOOK or sys.stdout.isatty())): return it   # not into files
+    seen = IN_NOTEBOOK or sys.stdout.isatty()   # not into files
+    if not (show and seen): return it
     from fastprogress import progress_bar
     return progress_bar(it, total=total, leave=False)
 
 # %% ../nbs/lib/core.ipynb #c12dd35f
 def _said(f):
-    "Return what the comments in the signature of `f` say: a line for each parameter, and one for what comes back."
+    "Return what the comments in a signature say: a line for each parameter."
     from fastcore.docments import docments
     says = {k: v for k, v in docments(f, args_kwargs=True).items() if v}
     back = says.pop('return', '')
     lines = [f'{k}: {v}' for k, v in says.items()]
-    if back: lines.append(f'R{back[1:]}' if back.startswith('raises ') else f'Returns {back}')
+    if back.startswith('raises '): lines.append(f'R{back[1:]}')
+    elif back: lines.append(f'Returns {back}')
     return '\n'.join(lines)
 
 def _add(o, f):
@@ -247,7 +282,7 @@ def _add(o, f):
     if said and said not in o.__doc__: o.__doc__ = f'{cleandoc(o.__doc__)}\n\n{said}'
 
 def _methods(cls):
-    "Yield the methods that a class has of its own: where the docstring is, and the function."
+    "Yield a class's own methods: where the docstring is, and the function."
     for name in vars(cls):
         if name.startswith('_'): continue
         m = getattr(cls, name)   # a class method is bound here, whoever made it
@@ -257,7 +292,7 @@ def _methods(cls):
 def document(
     ns:dict, # `globals()` of a module
 )->None: # nothing
-    "Add the comments of a module's signatures to its docstrings, where `help` and Shift-Tab look."
+    "Add the comments of signatures to docstrings, where `help` and Shift-Tab look."
     mine = [o for o in ns.values() if getattr(o, '__module__', '') == ns['__name__']]
     for f in filter(isfunction, mine):
         if f.__name__[0] != '_': _add(f, unwrap(f))

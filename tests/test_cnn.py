@@ -330,7 +330,7 @@ def test_stats_live_through_validation_and_more_training():
 def test_stats_draw():
     stats = quiet(learner(LayerStats())).layer_stats
     own = plt.subplots(1, 3)[1]
-    for axs in (stats.plot(), stats.plot_hist(), stats.plot(2, own), stats.plot_hist(own)):
+    for axs in (stats.plot(), stats.plot_hist(), stats.plot(2, axs=own), stats.plot_hist(axs=own)):
         for ax in axs: assert ax.get_xlabel() == 'step' and ax.get_ylabel()
     assert axs is own
     plt.close('all')

@@ -1,7 +1,7 @@
 "What all modules share: each thing that it promises."
-import inspect, io, json, os, pydoc, re, subprocess, sys, threading
+import os, pydoc, re, subprocess, sys, threading
 
-import numpy as np, pandas as pd, pytest, torch
+import numpy as np, pandas as pd, pytest
 
 from conftest import ROOT, refuses
 from fastlessons import core
@@ -101,7 +101,7 @@ for module in sys.argv[1:]:
     m = importlib.import_module(f'fastlessons.{module}')
     for name, o, f in functions(m):
         doc, sig = o.__doc__ or '', inspect.signature(f)
-        inherited = f.__module__ != m.__name__
+        inherited = getattr(f, '__module__', '') != m.__name__
         own = '.' not in name
         if own and not doc: print(module, name, 'has no docstring')
         for p in sig.parameters.values():
@@ -135,7 +135,7 @@ try: from fastlessons.{old} import whatever
 except ModuleNotFoundError as e: print(e)
 '''
     r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
-    assert r.stdout.count(f'fastlessons.{old} is fastlessons.{new}') == 2, r.stderr
+    assert r.stdout.count(f'what was fastlessons.{old} is in {new}') == 2, r.stderr
 
 def test_importing_is_quick_quiet_and_writes_nothing(tmp_path):
     "Neither torch nor fastai is imported; PyTorch's threads are told to sleep while they wait, where nothing else is said."

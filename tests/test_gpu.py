@@ -1,5 +1,4 @@
 "Training on a graphics card, where there is one: the same numbers, and errors that stay what they are."
-import copy
 
 import pytest, torch
 from torch import nn

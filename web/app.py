@@ -182,6 +182,7 @@ def main():
         share=False, show_error=False, max_file_size=MB*10**6, max_threads=8,
         footer_links=[], run_history=False, ssr_mode=False, mcp_server=False,
         enable_monitoring=False, pwa=False, theme=gr.themes.Default(**fonts),
+        _frontend=False,   # else Gradio gives up if a busy machine needs 3 s for a page
         app_kwargs=dict(middleware=[Middleware(Guard)]))
 
 if __name__ == '__main__': main()

@@ -16,7 +16,7 @@ from fastlessons.samples.canvas import (
     DARK, Camera, Painter, any_colour, axes_of, coat_of, hull, mix, rgb, rng_of,
     textures, tube)
 
-# %% ../../nbs/lib/samples/animals.ipynb #3566a355
+# %% ../../nbs/lib/samples/animals.ipynb #968915ca
 @dataclass(frozen=True)
 class Animal:
     "The numbers of a species or breed."
@@ -54,7 +54,7 @@ class Animal:
     bird:bool=False # wings in place of legs
     extras:tuple=() # what is special about the head
 
-# %% ../../nbs/lib/samples/animals.ipynb #140becc3
+# %% ../../nbs/lib/samples/animals.ipynb #4d84cc04
 @dataclass(frozen=True)
 class Specimen(Animal):
     "An animal for which the lots are drawn: ready to be painted."
@@ -103,7 +103,7 @@ def skeleton(
     head = *head, a.head
     return dict(hip=np.array(hip), chest=np.array(chest), head=np.array(head))
 
-# %% ../../nbs/lib/samples/animals.ipynb #db149d87
+# %% ../../nbs/lib/samples/animals.ipynb #10611bfc
 def _standing_legs(a, hip, chest, z, step):
     hx, hy = hip[:2]
     cx, cy = chest[:2]
@@ -164,7 +164,7 @@ def _legs(a, pose, bones, rng):
             out += [('fore', fore), *_folded_hindleg(a, hip, z)]
     return out
 
-# %% ../../nbs/lib/samples/animals.ipynb #b16dac4c
+# %% ../../nbs/lib/samples/animals.ipynb #25840c4e
 TAILS = dict(   # kind -> places from the root on: back, up
     long=[(-.25, -.05), (-.75, -.1), (-1.15, .25), (-1.3, .75)],
     up=[(-.2, .2), (-.45, .6), (-.5, 1.05)],
@@ -225,7 +225,7 @@ def _angle(p, q):
     "Return the angle of the line from `p` to `q`, in radians."
     return math.atan2(q[1]-p[1], q[0]-p[0])
 
-# %% ../../nbs/lib/samples/animals.ipynb #eb2d9d0b
+# %% ../../nbs/lib/samples/animals.ipynb #25f9d16a
 def _hairy(p, a, points, colour, layers=(), **how):
     "Paint a part of the body."
     p.part(points, colour, layers, hair=a.hair, unit=a.view.unit, **how)
@@ -306,7 +306,7 @@ def _wings(p, a):
                 (hx + .78, .05, z*.14, .06)]
         p.part(hull(a.view(foot)), a.coat['beak'])
 
-# %% ../../nbs/lib/samples/animals.ipynb #c0ac48f5
+# %% ../../nbs/lib/samples/animals.ipynb #c5231c46
 def paint_body(
     p:Painter, # of the picture
     a:Specimen, # the animal
@@ -342,7 +342,7 @@ def paint_collar(
     p.line(a.view(ring), colour, a.view.unit*.09, 125)
     p.part(hull(a.view([(x + w, y - .26, 0, .075)])), rgb('yellow'))
 
-# %% ../../nbs/lib/samples/animals.ipynb #1b16d2de
+# %% ../../nbs/lib/samples/animals.ipynb #1d3fc567
 def _portrait(a, n, rng, one, bones):
     "Return pixels to a unit, and the origin's pixel, for a picture of the head."
     unit = n*rng.uniform(.21, .3)/a.head
@@ -378,7 +378,7 @@ def _eyes(a, rng):
     lid = 0 if rng.random() < .04 else rng.uniform(.78, 1.)
     return dict(iris=iris, look=look, pupil=pupil, lid=lid)
 
-# %% ../../nbs/lib/samples/animals.ipynb #dcc9f58f
+# %% ../../nbs/lib/samples/animals.ipynb #f744e3a5
 def specimen(
     a:Animal, # species or breed
     n:int, # side of the colours in pixels, `Painter.n`

@@ -50,7 +50,7 @@ def mix(
     "Return a colour on the way from `a` to `b`."
     return tuple(int(x + (y-x)*t) for x, y in zip(a, b))
 
-# %% ../../nbs/lib/samples/canvas.ipynb #bc277c3c
+# %% ../../nbs/lib/samples/canvas.ipynb #808cb666
 SOFT = ('cream sand rose sky green teal silver grey fawn purple blue tan navy crimson '
         'white yellow brown')   # colours of rooms
 
@@ -96,7 +96,7 @@ def _stripes(gap, bend, at):
     x = np.arange(_SIDE, dtype='float32')[None]
     return _above(np.sin(2*np.pi*(x/gap + bend)), at, .5)
 
-# %% ../../nbs/lib/samples/canvas.ipynb #2f2a40c2
+# %% ../../nbs/lib/samples/canvas.ipynb #05d26357
 def _coats(c, rng):
     "Make the patterns of coats from clouds `c`: how much of the second colour, 0 to 1."
     return dict(
@@ -121,7 +121,7 @@ def _hair(c, rng):
         skin=(c[24], .1))
     return {name: 64/255 + (v-.5)*strong for name, (v, strong) in strands.items()}
 
-# %% ../../nbs/lib/samples/canvas.ipynb #ca6aba70
+# %% ../../nbs/lib/samples/canvas.ipynb #2ab2e67b
 @lru_cache(None)
 def textures()->dict: # name -> grey PIL image of 512 by 512 pixels
     "Make all patterns and kinds of hair, once."
@@ -164,7 +164,7 @@ def hull(
     i = (c[:, :2]@way.T + c[:, 2:]).argmax(0)
     return c[i, :2] + c[i, 2:]*way
 
-# %% ../../nbs/lib/samples/canvas.ipynb #c24a3e6f
+# %% ../../nbs/lib/samples/canvas.ipynb #c1e8a8a2
 @lru_cache(None)
 def _spline(m, n, closed):
     "Return the matrix from `m` points to a Catmull-Rom curve, `n` points to a stretch."
@@ -181,7 +181,7 @@ def _spline(m, n, closed):
     if not closed: A[-1, -1] = 1
     return A
 
-# %% ../../nbs/lib/samples/canvas.ipynb #35324152
+# %% ../../nbs/lib/samples/canvas.ipynb #8f971c74
 def smooth(
     points:np.ndarray, # (m, any number of dimensions)
     n:int=6, # points to a stretch
@@ -211,7 +211,7 @@ def tube(
     start = z[0] - r[0]*g[0]*fan
     return _xy(np.concatenate([left, end, right, start]))
 
-# %% ../../nbs/lib/samples/canvas.ipynb #b14c65e3
+# %% ../../nbs/lib/samples/canvas.ipynb #113efabc
 def tufts(
     points:np.ndarray, # outline (m, 2)
     length:float, # of the longest hair, in pixels
@@ -251,7 +251,7 @@ def _line(im, points, colour, width):
     width = max(1, int(round(width)))
     ImageDraw.Draw(im).line(_flat(points), fill=colour, width=width, joint='curve')
 
-# %% ../../nbs/lib/samples/canvas.ipynb #b8765c34
+# %% ../../nbs/lib/samples/canvas.ipynb #9486e379
 class Painter:
     "A picture that is being painted: colours, light, and a mask of the animal."
     def __init__(self,
@@ -319,6 +319,10 @@ class Painter:
         "Return the picture so far: colours times light."
         light = np.asarray(self.light, dtype='float32')/128
         return np.asarray(self.colours.reduce(2), dtype='float32')*light[..., None]
+
+    def picture(self)->Image.Image: # of `size` by `size` pixels
+        "Return the picture so far, to look at."
+        return Image.fromarray(np.clip(self.lit(), 0, 255).astype('uint8'))
 
     def _box(self, points, pad=8, over=24):
         "Return a box round an outline on even pixels; None if nothing is to be seen."

@@ -69,7 +69,7 @@ def _ear_shape(a, z):
     middle = points.mean(0)
     return smooth(points), smooth(middle + (points-middle)*.64 + [.1, -.02, 0])
 
-# %% ../../nbs/lib/samples/heads.ipynb #6ba8c2d7
+# %% ../../nbs/lib/samples/heads.ipynb #f58772dc
 def _ears(p, a, front):
     "Paint those ears that are in front of the skull, or those behind it."
     if a.ear == 'none': return
@@ -103,7 +103,7 @@ def _ear_hair(p, a, z, outer, inner, colour):
     points = np.concatenate([v(inner).mean(0)[None], edge, v([[.2, .55, z*.3]])])
     _hairy_head(p, a, points, mix(colour, LIGHT, .25), fur=v.unit*.05, shadow=0)
 
-# %% ../../nbs/lib/samples/heads.ipynb #25c2ac1e
+# %% ../../nbs/lib/samples/heads.ipynb #6bf2a294
 def _eye(p, a, z):
     "Paint the eye on side `z`."
     v = a.head_view
@@ -134,7 +134,7 @@ def _open_eye(p, a, at, r, h, tilt):
     p.fill(hull([(*glint, max(r*v.unit*.22, .9))], 10), WHITE, 160)
     p.line(v.disc(at, r*1.1, h, tilt=tilt)[1:10], DARK, r*v.unit*.2, 110)
 
-# %% ../../nbs/lib/samples/heads.ipynb #ecfac116
+# %% ../../nbs/lib/samples/heads.ipynb #ccf3715d
 _NOSE = np.array([(0, .5, -1), (0, .62, 0), (0, .5, 1),
                   (0, 0, .75), (0, -.55, 0), (0, 0, -.75)])   # a rounded triangle
 
@@ -180,7 +180,7 @@ def _blaze(a):
     bridge = smooth([(.5, .2, -.12), (tip, .1, -.14), (tip, .1, .14), (.5, .2, .12)], 4)
     return [(a.coat['blaze'], v(bridge), v.unit*.03)]
 
-# %% ../../nbs/lib/samples/heads.ipynb #e559801f
+# %% ../../nbs/lib/samples/heads.ipynb #cc6c42cc
 def _muzzle(p, a, colour, tip):
     if p.rng.random() < a.panting: _pant(p, a, tip)
     v = a.head_view
@@ -211,7 +211,7 @@ def _cheeks(p, a, colour, tip, fur):
         outline = hull(a.head_view([ball]))
         _hairy_head(p, a, outline, colour, fur=fur*.25, shadow=.15, relief=.7)
 
-# %% ../../nbs/lib/samples/heads.ipynb #53417593
+# %% ../../nbs/lib/samples/heads.ipynb #c73b6173
 def _stripes_of_face(p, a, colour, wide):
     "Paint the M on a tabby's forehead, and stripes on its cheeks."
     v = a.head_view
@@ -284,7 +284,7 @@ def _wrinkles(p, a, colour, tip):
         fold = [(.75, .5 + up, -.3), (.9 - i*.08, .44 + up, 0), (.75, .5 + up, .3)]
         p.line(v(smooth(fold, 5, False)), ink, v.unit*.03)
 
-# %% ../../nbs/lib/samples/heads.ipynb #581b49eb
+# %% ../../nbs/lib/samples/heads.ipynb #5885054d
 def _horns(p, a, colour, tip):
     for z in _BOTH:
         horn = [(.1, .75, z*.5, .15), (.1, 1.05, z*.8, .12), (.15, 1.4, z*.75, .04)]
@@ -327,7 +327,7 @@ _EXTRAS = dict(   # 'flews' is missing: it changes the muzzle
     beard=_beard, brow=_brow, fringe=_fringe, bow=_bow, wrinkle=_wrinkles, horns=_horns,
     antlers=_antlers, trunk=_elephant, snout=_snout, beak=_beak)
 
-# %% ../../nbs/lib/samples/heads.ipynb #091eb77a
+# %% ../../nbs/lib/samples/heads.ipynb #c8d247f0
 def _marks(a):
     "Return the outlines of all marks on a skull: (name, outline, softness)."
     v = a.head_view
@@ -362,7 +362,7 @@ def _skull(p, a):
     for name, wide in dict(M=1, tabby=1, tiger=1.5, zebra=1.5).items():
         if name in a.coat: _stripes_of_face(p, a, a.coat[name], wide)
 
-# %% ../../nbs/lib/samples/heads.ipynb #271009ec
+# %% ../../nbs/lib/samples/heads.ipynb #c87f749b
 def paint_head(
     p:Painter, # of the picture
     a:Specimen, # the animal

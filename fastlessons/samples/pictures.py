@@ -220,7 +220,27 @@ def _breed_ids():
         out[breed] = i, species, counts[species]
     return out
 
-# %% ../../nbs/lib/samples/pictures.ipynb #89399ed9
+# %% ../../nbs/lib/samples/pictures.ipynb #999c8276
+def _write_pet(folder, breed, i, size, seed):
+    "Draw picture number `i` of a breed and write it with its trimap."
+    picture, trimap = draw_pet(breed, rng_of(seed, breed, i), size)
+    picture.save(folder/f'images/{breed}_{i}.jpg', quality=75, optimize=True)
+    trimap.save(folder/f'annotations/trimaps/{breed}_{i}.png', optimize=True)
+
+def _write_lists(folder, per_breed):
+    "Make the folders, and write which pictures there are."
+    (folder/'images').mkdir(parents=True, exist_ok=True)
+    (folder/'annotations/trimaps').mkdir(parents=True, exist_ok=True)
+    lists = dict(list=_HEADER[:], trainval=[], test=[])
+    for breed, ids in _breed_ids().items():
+        for i in range(1, per_breed+1):
+            line = ' '.join(map(str, (f'{breed}_{i}', *ids)))
+            lists['list'].append(line)
+            lists['trainval' if i%2 else 'test'].append(line)
+    for name, lines in lists.items():
+        (folder/f'annotations/{name}.txt').write_bytes('\n'.join([*lines, '']).encode())
+
+# %% ../../nbs/lib/samples/pictures.ipynb #52548c78
 def write_pets(
     folder:str|Path, # `images/` and `annotations/` are made here
     per_breed:int=24, # pictures of each breed
@@ -228,25 +248,13 @@ def write_pets(
     seed:int=SEED, # another seed gives other pictures
 )->Path: # the folder
     "Draw the pets sample in Oxford-IIIT Pet's layout."
-    images = Path(folder)/'images'
-    notes = Path(folder)/'annotations'
-    images.mkdir(parents=True, exist_ok=True)
-    (notes/'trimaps').mkdir(parents=True, exist_ok=True)
-    lists = dict(list=_HEADER[:], trainval=[], test=[])
-    for breed, ids in _breed_ids().items():
-        for i in range(1, per_breed+1):
-            name = f'{breed}_{i}'
-            picture, trimap = draw_pet(breed, rng_of(seed, breed, i), size)
-            picture.save(images/f'{name}.jpg', quality=75, optimize=True)
-            trimap.save(notes/'trimaps'/f'{name}.png', optimize=True)
-            line = ' '.join(map(str, (name, *ids)))
-            lists['list'].append(line)
-            lists['trainval' if i%2 else 'test'].append(line)
-    for name, lines in lists.items():
-        (notes/f'{name}.txt').write_bytes('\n'.join([*lines, '']).encode())
-    return Path(folder)
+    folder = Path(folder)
+    _write_lists(folder, per_breed)
+    for breed in BREEDS:
+        for i in range(1, per_breed+1): _write_pet(folder, breed, i, size, seed)
+    return folder
 
-# %% ../../nbs/lib/samples/pictures.ipynb #256e6162
+# %% ../../nbs/lib/samples/pictures.ipynb #9edc18c7
 _SIX = 'boat', 'car', 'flower', 'frog', 'rocket', 'tree'
 
 def _draw_six(n, seed):

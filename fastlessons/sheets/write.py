@@ -14,7 +14,7 @@ from .steps import SHEETS, fill_steps
 
 # %% ../../nbs/lib/sheets/write.ipynb #557da548
 WORKBOOKS = {name: s.title for name, s in SHEETS.items()}   # name -> what it shows
-WORKBOOKS |= dict(conv=conv.TITLE, collab=collab.TITLE)
+WORKBOOKS |= dict(conv=conv.CONV_TITLE, collab=collab.COLLAB_TITLE)
 
 def _fill(wb, name):
     "Fill an open workbook."

@@ -36,8 +36,9 @@ def _is_other(t): return not isinstance(t, str)
 def _is_blank(t): return not t.strip()
 
 def check_texts(
-    texts:'Iterable', # list, array or Series of str, or of bytes in UTF-8;
-                      # or a DataFrame with a column text
+    # list, array or Series of str, or of bytes in UTF-8;
+    # or a DataFrame with a column text
+    texts:'Iterable',
     *,
     empty:bool=False, # allow texts that hold nothing
 )->list: # the texts as str with plain line ends; raises TypeError, ValueError
@@ -70,12 +71,15 @@ def _check_labels(labels, texts):
     return labels
 
 def clean_texts(
-    texts:'Iterable', # list, array or Series of str, or of bytes in UTF-8;
-                      # or a DataFrame with columns text and label
-    labels:'Iterable'=None, # as many labels;
-                            # None: no labels, or the column label of the DataFrame
-)->'list|tuple': # the texts, a list of str; with labels (texts, array of labels).
-                 # Raises ValueError, TypeError
+    # list, array or Series of str, or of bytes in UTF-8;
+    # or a DataFrame with columns text and label
+    texts:'Iterable',
+    # as many labels;
+    # None: no labels, or the column label of the DataFrame
+    labels:'Iterable'=None,
+    # the texts, a list of str; with labels (texts, array of labels).
+    # Raises ValueError, TypeError
+)->'list|tuple':
     "Check a column of texts and its labels; say which rows are wrong."
     table = isinstance(texts, pd.DataFrame)
     if table and labels is None and 'label' in texts: labels = texts['label']
@@ -120,8 +124,9 @@ def _without_html(t): return html.unescape(re.sub(r'<br\s*/?>', '\n', t))
 
 def read_reviews(
     path:'str|Path', # folder from `get_data('sentences')` or `get_data('imdb')`
-)->pd.DataFrame: # text, label (1: positive, 0: negative), is_valid;
-                 # raises FileNotFoundError, ValueError
+    # text, label (1: positive, 0: negative), is_valid;
+    # raises FileNotFoundError, ValueError
+)->pd.DataFrame:
     """Read reviews.
 
     `is_valid` marks the owner's test set. Rotten Tomatoes has none: False there."""
@@ -297,14 +302,17 @@ def _loaders(ids, y, train, valid, pad, bs):
 def dataloaders_from_texts(
     texts:'Iterable', # list, array or Series of str
     labels:'Iterable', # as many labels
-    tok:object, # what makes numbers: a BPE, a Vocab,
-                # or a Hugging Face tokenizer such as `encoder.tokenizer`
-    valid_idx:'Iterable', # positions of the texts to validate on, or a mask of
-                          # booleans; None: none, all are to learn from
+    # what makes numbers: a BPE, a Vocab,
+    # or a Hugging Face tokenizer such as `encoder.tokenizer`
+    tok:object,
+    # positions of the texts to validate on, or a mask of
+    # booleans; None: none, all are to learn from
+    valid_idx:'Iterable',
     bs:int=32, # texts in a batch
     max_len:int=128, # tokens of a text at most; what is longer is cut, with a warning
-)->DataLoaders: # of (ids, mask, label), with `vocab`, the classes;
-                # raises ValueError, TypeError
+    # of (ids, mask, label), with `vocab`, the classes;
+    # raises ValueError, TypeError
+)->DataLoaders:
     """Serve texts in batches of similar length.
 
     `learn.get_preds()` gives predictions in the order of `valid_idx`."""

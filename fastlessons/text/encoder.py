@@ -102,12 +102,14 @@ def _offline():
         if bar: logging.enable_progress_bar()
 
 def load_encoder(
-    source:'str|Path'=None, # a folder; 'download';
-                            # None: the installed package or the hub's cache
+    # a folder; 'download';
+    # None: the installed package or the hub's cache
+    source:'str|Path'=None,
     *,
     show:bool=False, # print which encoder it is, and where it was
-)->'SentenceTransformer': # raises ModuleNotFoundError, FileNotFoundError,
-                          # ConnectionError, ValueError for a folder not to be trusted
+    # raises ModuleNotFoundError, FileNotFoundError,
+    # ConnectionError, ValueError for a folder not to be trusted
+)->'SentenceTransformer':
     """Load the encoder all-MiniLM-L6-v2, or another that lies in a folder.
 
     It contacts nobody unless told 'download'."""
@@ -163,8 +165,9 @@ class Embedder:
         bs:int=64, # texts at a time; they are sorted by length first
         *,
         show:bool=True, # a bar, if there is much to do
-    )->np.ndarray: # (n, width) of float32, each row of length 1;
-                   # raises TypeError, ValueError
+        # (n, width) of float32, each row of length 1;
+        # raises TypeError, ValueError
+    )->np.ndarray:
         "Return the vector of the meaning of each text."
         return self._vectors(texts, self._meanings, self._read_meanings, bs, show)
 
@@ -173,8 +176,9 @@ class Embedder:
         bs:int=64, # texts at a time; they are sorted by length first
         *,
         show:bool=True, # a bar, if there is much to do
-    )->np.ndarray: # (n, layers*width) of float32, each layer's part of length 1,
-                   # the last one that of `embed`; raises TypeError, ValueError
+        # (n, layers*width) of float32, each layer's part of length 1,
+        # the last one that of `embed`; raises TypeError, ValueError
+    )->np.ndarray:
         "Return the means of all layers side by side, for linear models."
         return self._vectors(texts, self._layers, self._read_layers, bs, show)
 
@@ -182,8 +186,9 @@ class Embedder:
         text:str, # what to look for
         texts:'Iterable', # where to look: list, array or Series of str
         n:int=5, # how many to return
-    )->pd.DataFrame: # text, similarity (-1 to 1), best first; its index is the
-                     # position in `texts`; raises TypeError, ValueError
+        # text, similarity (-1 to 1), best first; its index is the
+        # position in `texts`; raises TypeError, ValueError
+    )->pd.DataFrame:
         "Find the texts whose meaning is the nearest to that of `text`."
         check_int(n=n)
         texts = list(texts)
@@ -320,8 +325,9 @@ class TextClassifier(Saved):
     @classmethod
     def from_learner(cls,
         learn:Learner, # from `text_learner`
-    )->'TextClassifier': # with a copy of its model, which training does not change;
-                         # raises TypeError
+        # with a copy of its model, which training does not change;
+        # raises TypeError
+    )->'TextClassifier':
         "Take the model out of a Learner."
         model = getattr(learn, 'model', None)
         if not isinstance(model, EncoderClassifier):
@@ -358,8 +364,9 @@ class TextClassifier(Saved):
     def predict_proba(self,
         texts:'Iterable', # list, array or Series of str; empty ones are allowed
         bs:int=64, # texts at a time
-    )->'np.ndarray|pd.DataFrame': # (n, classes); for a Series a table with its index
-                                  # and a column a class; raises TypeError, ValueError
+        # (n, classes); for a Series a table with its index
+        # and a column a class; raises TypeError, ValueError
+    )->'np.ndarray|pd.DataFrame':
         "Give the probability of each class for each text."
         p = self._probs(texts, bs)
         if not hasattr(texts, 'iloc'): return p
@@ -368,8 +375,9 @@ class TextClassifier(Saved):
     def predict(self,
         texts:'Iterable', # list, array or Series of str; empty ones are allowed
         bs:int=64, # texts at a time
-    )->'list|np.ndarray|pd.Series': # classes, in the container of `texts`;
-                                    # raises TypeError, ValueError
+        # classes, in the container of `texts`;
+        # raises TypeError, ValueError
+    )->'list|np.ndarray|pd.Series':
         "Say for each text which class it is."
         best = self._probs(texts, bs).argmax(1)
         return _like(self.classes_[best], texts)
@@ -395,8 +403,9 @@ class TextClassifier(Saved):
     @classmethod
     def load(cls,
         path:'str|Path', # file that `save` wrote
-    )->'TextClassifier': # raises FileNotFoundError, ModuleNotFoundError,
-                         # ValueError for a file that is damaged or of another kind
+        # raises FileNotFoundError, ModuleNotFoundError,
+        # ValueError for a file that is damaged or of another kind
+    )->'TextClassifier':
         "Read a classifier from a file; no encoder is needed."
         for package in ('transformers', 'tokenizers'):
             _needs(package, 'A saved classifier of texts')

@@ -43,8 +43,9 @@ def _streams(ids, bs, seq_len, shuffle):
 def lm_dataloaders(
     texts:'Iterable', # list, array or Series of str
     tok:object, # a Vocab or a BPE
-    valid_idx:'Iterable'=None, # positions of the texts to validate on,
-                               # or a mask of booleans; None: a tenth at random
+    # positions of the texts to validate on,
+    # or a mask of booleans; None: a tenth at random
+    valid_idx:'Iterable'=None,
     bs:int=64, # streams side by side; fewer if there is little text
     seq_len:int=40, # tokens a step
     seed:int=42, # for the choice of that tenth
@@ -146,15 +147,17 @@ def _split(model):
 
 def lstm_classifier(
     dls:DataLoaders, # from `dataloaders_from_texts`
-    lm:TextLearner=None, # a language model with the same tokens;
-                         # None: a body that has learned nothing
+    # a language model with the same tokens;
+    # None: a body that has learned nothing
+    lm:TextLearner=None,
     emb_sz:int=100, # sizes of a new body, as for `lm_learner`: numbers for a token
     n_hid:int=200, # numbers in its memory
     n_layers:int=2, # LSTMs on top of each other
     drop_mult:float=.5, # multiply all dropouts by this
     **kwargs, # for `Learner`
-)->TextLearner: # of fastai, in groups: embedding, layer by layer, head;
-                # raises ValueError
+    # of fastai, in groups: embedding, layer by layer, head;
+    # raises ValueError
+)->TextLearner:
     """Make a classifier of an AWD-LSTM, new or trained as a language model.
 
     It is fastai's `text_classifier_learner`, for our batches."""

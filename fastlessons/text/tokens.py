@@ -58,8 +58,9 @@ class TokenTable:
     @classmethod
     def load(cls,
         path:'str|Path', # file that `save` wrote
-    )->'TokenTable': # the tokens; raises FileNotFoundError,
-                     # ValueError for a file that is damaged or of another kind
+        # the tokens; raises FileNotFoundError,
+        # ValueError for a file that is damaged or of another kind
+    )->'TokenTable':
         "Read tokens from a file."
         kind, path = cls.__name__, Path(path).expanduser()
         if not path.is_file():
@@ -148,10 +149,12 @@ class BPE(TokenTable):
     @classmethod
     def train(cls,
         texts:list, # str
-        n_vocab:int=2000, # numbers to use, 256 or more:
-                          # those are for the bytes, the rest for what is joined
-    )->'BPE': # with fewer joins if no pair is left that is there twice;
-              # raises ValueError
+        # numbers to use, 256 or more:
+        # those are for the bytes, the rest for what is joined
+        n_vocab:int=2000,
+        # with fewer joins if no pair is left that is there twice;
+        # raises ValueError
+    )->'BPE':
         "Learn which bytes to join from `texts`."
         if isinstance(texts, str): texts = [texts]
         check_int(256, n_vocab=n_vocab)   # that many bytes there are

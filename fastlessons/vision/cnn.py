@@ -289,6 +289,7 @@ class LayerStats(Callback):
 @patch
 def plot(self:LayerStats,
     steps:int=None, # only the first so many; None: all
+    *,
     axs=None, # three matplotlib axes; None: new ones
 )->'array': # the three axes; raises ValueError if nothing is recorded
     "Draw mean, standard deviation and share of dead units, a line for each layer."
@@ -304,6 +305,7 @@ def plot(self:LayerStats,
 
 @patch
 def plot_hist(self:LayerStats,
+    *,
     axs=None, # as many matplotlib axes as there are layers; None: new ones
 )->'array': # the axes (layers,); raises ValueError if nothing is recorded
     "Draw how the outputs of each layer are spread, a column a step; bright is many."
