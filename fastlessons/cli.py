@@ -7,7 +7,7 @@ __all__ = ['COMMANDS', 'cmd_list', 'cmd_results', 'cmd_data', 'cmd_copy', 'cmd_l
            'cmd_sheet', 'find_model', 'cmd_app', 'cmd_page', 'cmd_space', 'facts', 'problems', 'cmd_doctor', 'main']
 
 # %% ../nbs/lib/cli.ipynb #62b2185a
-import argparse, os, shutil, subprocess, sys, time
+import argparse, os, shutil, subprocess, sys, tempfile, time
 from contextlib import redirect_stdout
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -369,41 +369,89 @@ def _model(folder, *also):
     _need('onnxruntime', *also, *to_train)
     folder = folder or _first_model()
     from fastlessons.deploy.classifier import PictureClassifier
-    labels = ', '.join(PictureClassifier.load(folder).classes_)
-    print(f'The model is {core.tilde(folder)}. It knows: {labels}.', flush=True)
+    made = PictureClassifier.load(folder)
+    _print(f"The model is {core.tilde(folder)}. It knows: {', '.join(made.classes_)}."
+           f'{_learned(made.card)}')
     return folder
 
+def _learned(card):
+    "Say from what a model learned, if its card says so."
+    about = card.get('data') or {}
+    if not about.get('train'): return ''
+    of = f" of the data set {about['name']}" if about.get('name') else ''
+    source = f" ({about['source']})" if about.get('source') else ''
+    return f" It learned from {about['train']:,} pictures{of}{source}."
+
 # %% ../nbs/lib/cli.ipynb #13458f7e
+def _given(title, examples=None):
+    "Return what was said about the app's looks, as arguments."
+    said = dict(title=title, examples=examples and [*map(Path, examples)])
+    return {k: v for k, v in said.items() if v}
+
+def _taken(out):
+    "Return whether something lies at `out`."
+    return out.exists() and (not out.is_dir() or any(out.iterdir()))
+
+def _check_out(out, force):
+    "Refuse a place that is taken, before a model is trained for it."
+    out = Path(out).expanduser()
+    if _taken(out) and not (force and out.is_dir()):
+        raise FileExistsError(f'{core.tilde(out)} is already there and stays as it is. '
+                              'To write over it: --force. Another name: --out FOLDER')
+
+def _made(make, out):
+    "Call `make(folder)` for the folder `out`; with `force` over an older one."
+    out = Path(out).expanduser().absolute()
+    if not _taken(out): return make(out)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix='.unfinished-') as tmp:
+        new = make(Path(tmp)/'new')
+        kept = sorted({f.name for f in out.iterdir()} - {f.name for f in new.iterdir()})
+        if kept:
+            raise FileExistsError(f'{core.tilde(out)} holds more than was made by this '
+                                  f'command ({kept[0]}), so it stays as it is.')
+        out.rename(Path(tmp)/'old')
+        new.rename(out)
+    return out
+
 def cmd_app(
     model:Path|None=None, # model folder; None: a first one is trained
+    title:str|None=None, # headline of the app
+    examples:list|None=None, # picture files for visitors to click on
 )->int: # the app's exit status; raises ImportError if a package is not installed
     "Serve the app of a trained model on this machine, until Ctrl-C."
     folder = _model(model, 'gradio')
     from fastlessons.deploy.web import serve
     print('Starting the app. Stop it with Ctrl-C.', flush=True)
-    with kill_is_ctrl_c(): return serve(folder)
+    with kill_is_ctrl_c(): return serve(folder, **_given(title, examples))
 
 def cmd_page(
     model:Path|None=None, # model folder; None: a first one is trained
     out:str|Path='page', # folder to write
+    title:str|None=None, # headline
+    force:bool=False, # write over a page that is already there
 )->None: # raises ImportError, FileExistsError
     "Write a web page that runs a trained model in the browser, with no server."
+    _check_out(out, force)
     folder = _model(model)
     from fastlessons.deploy.web import make_page
-    make_page(folder, out)
-    print(f'{out} is ready. To look at it: '
-          f'python -m http.server --bind 127.0.0.1 --directory {out}')
+    _made(lambda new: make_page(folder, new, **_given(title)), out)
+    _print(f'{out} is ready. To look at it: '
+           f'python -m http.server --bind 127.0.0.1 --directory {out}')
 
 def cmd_space(
     model:Path|None=None, # model folder; None: a first one is trained
     out:str|Path='space', # folder to write
+    title:str|None=None, # headline of the app
+    examples:list|None=None, # picture files for visitors to click on
+    force:bool=False, # write over a Space that is already there
 )->None: # raises ImportError, FileExistsError
     "Write the app of a trained model as a folder, ready for Hugging Face."
+    _check_out(out, force)
     folder = _model(model)
     from fastlessons.deploy.web import make_space
-    make_space(folder, out)
-    print(f'{out} is ready; its README.md says how to start it here, '
-          'and how to put it on Hugging Face.')
+    _made(lambda new: make_space(folder, new, **_given(title, examples)), out)
+    _print(f'{out} is ready; its README.md says how to start it here, '
+           'and how to put it on Hugging Face.')
 
 # %% ../nbs/lib/cli.ipynb #db197f50
 _PYTHON = (3, 10)  # as in settings.ini; a test compares
@@ -628,9 +676,16 @@ def _arguments(add):
     for name in ('app', 'page', 'space'):
         add(name, 'model', metavar='FOLDER', nargs='?',
             help='model folder (default: the one that was made last)')
+        add(name, '--title', metavar='TEXT', help='headline')
+    for name in ('app', 'space'):
+        add(name, '--examples', metavar='PICTURE', nargs='+',
+            help='pictures for visitors to click on')
     for name in ('page', 'space'):
         add(name, 'out', metavar='OUT', nargs='?', default=name,
             help=f'where to write it (default: {name})')
+        add(name, '--out', dest='out_too', metavar='OUT', help='the same')
+        add(name, '--force', action='store_true',
+            help=f'write over a {name} that is already there')
     add('samples', '--check', action='store_true', default=True,
         help='as in older versions; it is always done')
     add('sheet', 'name', metavar='NAME', help=', '.join(sheets.WORKBOOKS))
@@ -650,6 +705,8 @@ def _read(argv):
     args = vars(args)
     if args.get('do') is cmd_lab: args['more'] = more
     elif more: parser.error(f'unrecognized arguments: {" ".join(more)}')
+    named = args.pop('out_too', None)
+    if named: args['out'] = named
     if args.get('lesson'): args['lesson'] = find_lesson(args['lesson'])
     if 'model' in args: args['model'] = find_model(args['model'])
     if args.get('data'): args['data'] = find_source(args['data'])

@@ -360,8 +360,8 @@ def test_lab_without_jupyterlab(call, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == 'nt', reason='signals are other there')
-def test_the_command_is_found_in_cells_and_in_the_terminal(folder, home, tmp_path):
-    "A real JupyterLab: no news, our first page, the command in a kernel and in a terminal, whatever the PATH was and a login shell makes of it."
+def test_the_command_is_found_in_the_terminal_of_the_lab(folder, home, tmp_path):
+    "A real JupyterLab: no news, our first page, the command in its terminal, whatever the PATH was and a login shell makes of it."
     import requests
     websocket = pytest.importorskip('websocket')
     with socket.create_server(('127.0.0.1', 0)) as s: port = s.getsockname()[1]
@@ -379,7 +379,7 @@ def test_the_command_is_found_in_cells_and_in_the_terminal(folder, home, tmp_pat
             page = requests.get(f'{here}/lab/tree/index.ipynb', headers=head, timeout=20).text
             assert 'apputils-extension:announcements' in page.split('disabledExtensions')[1][:400]
             name = requests.post(f'{here}/api/terminals', headers=head, timeout=20).json()['name']
-            ws = websocket.create_connection(f'ws://127.0.0.1:{port}/terminals/websocket/{name}', header=[f'Authorization: token abc'], timeout=20)
+            ws = websocket.create_connection(f'ws://127.0.0.1:{port}/terminals/websocket/{name}', header=['Authorization: token abc'], timeout=20)
             ws.send(json.dumps(['stdin', 'fastlessons --version; echo do""ne\r']))
             seen = ''
             while 'done' not in seen: seen += str(json.loads(ws.recv())[1:])
@@ -508,8 +508,33 @@ def test_space(call, home):
     assert (status, err) == (0, '') and 'cat, dog' in out and 'space is ready' in out
     assert {'app.py', 'README.md', 'requirements.txt', 'model'} <= {p.name for p in Path('space').iterdir()}
     status, out, err = call('space')
-    assert status == 1 and 'already there and stays as it is' in err
+    assert status == 1 and 'already there and stays as it is' in err and '--force' in err and '--out FOLDER' in err
     assert call('space', 'pets', 'another')[0] == 0 and Path('another/app.py').exists()
+    assert call('space', '--out', 'a third', '--title', 'Cat or dog?')[0] == 0 and 'Cat or dog?' in Path('a third/app.py').read_text()
+
+def test_space_over_an_older_one(call, home):
+    make_model(home/'models'/'pets')
+    call('space')
+    assert call('space', '--force', '--title', 'Cat or dog?')[0] == 0 and 'Cat or dog?' in Path('space/app.py').read_text()
+    assert [p.name for p in Path().iterdir()] == ['space']
+    Path('mine').mkdir()
+    Path('mine/diary.txt').write_text('dear')
+    status, out, err = call('space', 'pets', 'mine', '--force')   # not a thing that we made
+    assert status == 1 and 'diary.txt' in err and [p.name for p in Path('mine').iterdir()] == ['diary.txt']
+
+@pytest.mark.parametrize('command', ['page', 'space'])
+def test_a_place_that_is_taken_is_found_before_a_model_is_trained(call, monkeypatch, command):
+    monkeypatch.setattr(cli, '_model', lambda *_: 1/0)
+    Path(command).mkdir()
+    Path(command, 'x').touch()
+    assert 'already there' in call(command)[2]
+
+def test_the_model_says_from_what_it_learned(call, home):
+    card = make_model(home/'models'/'pets')/'card.json'
+    about = json.loads(card.read_text())
+    assert 'learned' not in call('space')[1]
+    card.write_text(json.dumps(dict(about, data=dict(name='pets', source='sample', train=711, valid=177))))
+    assert 'It learned from 711 pictures of the data set pets (sample).' in call('space', '--out', 'b')[1]
 
 def test_page(call, home, monkeypatch):
     from fastlessons.deploy import web

@@ -180,6 +180,13 @@ def test_what_was_set_stays_set(tmp_path):
     run.execute(nb, tmp_path, dict(os.environ, OMP_WAIT_POLICY='ACTIVE'))
     assert nb.cells[0].outputs[0].data['text/plain'] == "'ACTIVE'"
 
+def test_a_cell_finds_the_command(tmp_path):
+    from fastlessons import core
+    nb = new_notebook(cells=[code('import os; os.environ["PATH"]')])
+    run.execute(nb, tmp_path, dict(os.environ, PATH='/usr/bin:/bin'))
+    assert nb.cells[0].outputs[0].data['text/plain'] == repr(f'{Path(sys.executable).parent}{os.pathsep}/usr/bin:/bin')
+    assert core.with_our_bin(dict(PATH=core.with_our_bin())) == core.with_our_bin()   # once is enough
+
 @pytest.mark.skipif(os.name == 'nt', reason='signals are other there')
 @pytest.mark.parametrize('sign', [signal.SIGINT, signal.SIGTERM], ids=['ctrl-c', 'kill'])
 def test_stopped_in_the_middle(folder, tmp_path, sign):
