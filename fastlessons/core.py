@@ -306,8 +306,10 @@ def renamed(
 )->'function': # for the module's `__getattr__`
     "Make an old name of a module say what it is called now."
     def find(name):
-        hint = f' Since version 0.2.0 use {names[name]}.' if name in names else ''
-        raise AttributeError(f'module {module!r} has no {name!r}.{hint}')
+        says = f'module {module!r} has no {name!r}'
+        if name not in names: raise AttributeError(says)
+        # of an AttributeError, `from module import name` would drop the words
+        raise ImportError(f'{says}. Since version 0.2.0 use {names[name]}.')
     return find
 
 # %% ../nbs/lib/core.ipynb #d931ebb5

@@ -72,14 +72,18 @@ class Rows(NamedTuple):
     row:np.ndarray # its number in the table (r,)
     sums:np.ndarray # its weight, then weight times answers (1+k,r)
 
-    def take(self, keep):
-        "Keep some rows: booleans (r,)."
+    def take(self,
+        keep:np.ndarray, # booleans (r,)
+    )->'Rows': # fewer
+        "Keep some rows."
         if keep.all(): return self
         i = keep.nonzero()[0]
         return Rows(self.node.take(i), self.row.take(i), self.sums.take(i, 1))
 
-    def take_nodes(self, keep):
-        "Keep the rows of some nodes, booleans (nodes,), and number these from 0."
+    def take_nodes(self,
+        keep:np.ndarray, # booleans (nodes,)
+    )->'Rows': # of these nodes, numbered from 0
+        "Keep the rows of some nodes."
         rows = self.take(keep[self.node])
         return rows._replace(node=(keep.cumsum()-1)[rows.node])
 
@@ -176,16 +180,21 @@ class Split(NamedTuple):
     gap:np.ndarray # whether missing values go right (nodes,)
 
     @classmethod
-    def none(cls, n):
-        "Begin with no question for any of `n` nodes."
+    def none(cls,
+        n:int, # number of nodes
+    )->'Split': # to be filled
+        "Begin with no question for any node."
         col, code = np.zeros((2, n), int)
         return cls(np.full(n, -np.inf), col, code, np.zeros(n), np.zeros(n, bool))
 
     @property
     def found(self): return self.score > -np.inf
 
-    def put(self, nodes, values):
-        "Write the values of some nodes, one for each field."
+    def put(self,
+        nodes:np.ndarray, # which nodes (k,)
+        values:tuple, # an array (k,) for each field
+    )->None: # nothing
+        "Write the values of some nodes."
         for mine, value in zip(self, values): mine[nodes] = value
 
 # %% ../nbs/lib/forests.ipynb #702685a1

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from conftest import refuses
 from fastlessons.vision.backbone import backbone, resnet_mini
-from fastlessons.vision.cnn import LayerStats, FastConv, PicsDL, SmallResNet, as_batch, _check_pics, grad_cam, _moved, pic_dls
+from fastlessons.vision.cnn import LayerStats, FastConv, PicsDL, SmallResNet, as_batch, _check_pics, grad_cam, _moved, pic_dls, show_places
 from fastlessons.data import get_data, read_cifar
 from fastlessons.layers import ResidualBlock, conv_block, out_size
 from fastlessons.simple import cnn as simple
@@ -395,6 +395,14 @@ def test_cam_of_fastais_learner():
     (lambda: grad_cam('model', torch.zeros(1, 3, 32, 32)), TypeError, ["Learner's .model", 'this is str']),
     (lambda: grad_cam(SmallResNet(3), torch.zeros(1, 3, 32, 32), 99), ValueError, ['no class 99', '0 to 9'])])
 def test_cam_refuses(f, kind, words): fails(kind, f, *words)
+
+@pytest.mark.parametrize('case', [(6, 3, 1, 0), (6, 3, 2, 1), (7, 5, 2, 2)])
+def test_the_drawn_places_are_all_places(case):
+    ax = show_places(*case)
+    size, ks, stride, padding = case
+    grid = F.pad(torch.arange(size*1.).view(1, 1, 1, -1).expand(1, 1, size, -1), [padding]*4)
+    assert len(ax.lines[0].get_xdata()) == simple.windows(grid, ks, stride)[0, 0].flatten(2).shape[:2].numel() and f': {out_size(*case)}' in ax.get_title()
+    plt.close('all')
 
 # Colour pictures
 

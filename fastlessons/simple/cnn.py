@@ -93,8 +93,10 @@ class OurNorm(nn.Module):
         if self.training: mean, var = self.measure(x)
         return (x-mean)/(var + 1e-5).sqrt()*self.mult + self.add
 
-    def measure(self, x):
-        "Return mean and variance of a batch, and move the running averages."
+    def measure(self,
+        x:Tensor, # activations (n,nf,h,w)
+    )->tuple[Tensor, Tensor]: # mean and variance (1,nf,1,1)
+        "Measure a batch, and move the running averages."
         mean = x.mean((0, 2, 3), keepdim=True)
         var = x.var((0, 2, 3), keepdim=True, correction=0)
         n = x[:, 0].numel()   # the running average is of all pictures: n-1, not n
