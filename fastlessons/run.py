@@ -197,7 +197,7 @@ _MATH = re.compile(r'\$\$(.+?)\$\$|'   # on lines of its own, or in a line
 _BADGE = re.compile(r'\[!\[[^\]]*\]\(https?:[^)]*\)\]\([^)]*\) *')
 
 def _formula(tex):
-    "Draw a formula; return it as HTML, or as it was typed if matplotlib cannot."
+    "Draw a formula; return it as HTML, or None if matplotlib cannot."
     import matplotlib.mathtext as mathtext
     from matplotlib.font_manager import FontProperties
     known = re.sub(r'\\xrightarrow\s*(\{(?:[^{}]|\{[^{}]*\})*\})',
@@ -207,7 +207,7 @@ def _formula(tex):
     try:
         font = FontProperties(size=12)
         mathtext.math_to_image(f'${known}$', drawn, font, format='svg')
-    except (ValueError, RuntimeError): return f'<code>{escape(tex)}</code>'
+    except (ValueError, RuntimeError): return None
     source = b64encode(drawn.getvalue()).decode()
     return (f'<img alt="{escape(tex.strip())}" style="vertical-align: middle" '
             f'src="data:image/svg+xml;base64,{source}">')
@@ -215,8 +215,10 @@ def _formula(tex):
 def _draw_formulas(cell):
     "Put drawings in the place of the formulas in a cell of text."
     def draw(found):
-        if found[1] is None: return _formula(found[2])
-        return f'<p align="center">{_formula(found[1])}</p>'
+        drawn = _formula(found[1] or found[2])
+        if found[2]: return drawn or f'`{found[2]}`'
+        if drawn: return f'<p align="center">{drawn}</p>'
+        return f'\n```text\n{found[1].strip()}\n```\n'
     parts = _FENCE.split(cell.source)
     parts[::2] = [_MATH.sub(draw, part) for part in parts[::2]]
     cell.source = ''.join(parts)

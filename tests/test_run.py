@@ -136,6 +136,13 @@ def test_prices_and_code_are_no_formulas():
     page = run.page(new_notebook(cells=[md('It costs $5, not $6. `a$b$c`, and a\n\n```sh\n$x $y$\n```')]), 'Prices')
     assert 'It costs $5, not $6.' in page and not BeautifulSoup(page, 'html.parser').select('main img')
 
+def test_a_formula_that_cannot_be_drawn_stays_as_it_was_typed():
+    from nbformat.v4 import new_markdown_cell as md
+    page = run.page(new_notebook(cells=[md('So $\\foo<x>$ and\n\n$$\\begin{matrix}1\\end{matrix}$$\n\n$$x_1$$')]), 'Formulas')
+    main = BeautifulSoup(page, 'html.parser').select('main')[0]
+    assert main.select('code')[0].text == '\\foo<x>' and main.select('pre')[0].text.strip() == '\\begin{matrix}1\\end{matrix}'
+    assert [i['alt'] for i in main.select('img')] == ['x_1']
+
 def test_a_page_leads_to_its_neighbours(tmp_path):
     from nbformat.v4 import new_markdown_cell as md
     cell = md('[next](02_b.ipynb) [web](03_c.ipynb#top) [other](04_d.ipynb) ![no such](images/no.png) [here](#x) [far](https://x.y/z.html)')
