@@ -35,7 +35,7 @@ def _table(head, rows, whole=()):
                   header_style='bold', show_header=any(head))
     for name in head: table.add_column(name, no_wrap=name in whole)
     for row in rows: table.add_row(*(_coloured(Text(str(cell))) for cell in row))
-    console = Console(width=_width(), highlight=False, force_jupyter=False)
+    console = Console(width=_width(), height=25, highlight=False, force_jupyter=False)
     with console.capture() as got: console.print(table)
     print('\n'.join(line.rstrip() for line in got.get().splitlines()))
 

@@ -34,6 +34,7 @@ def folder(tmp_path, home, monkeypatch):
     (tmp_path/'here').mkdir()
     monkeypatch.chdir(tmp_path/'here')
     monkeypatch.setenv('COLUMNS', '10000')   # tables as wide as they need
+    monkeypatch.delenv('FORCE_COLOR', raising=False)
     monkeypatch.setattr(course, '_lessons_folder', lambda: made)
     return made
 
@@ -171,6 +172,8 @@ def test_messages_are_wrapped(call, monkeypatch):
 def test_colour_only_in_a_terminal(call, monkeypatch):
     check.record('01', sheep=3)
     assert '\x1b' not in call('list')[1]
+    monkeypatch.setenv('FORCE_COLOR', '1')   # as Jupyter sets it for its cells, which show colours
+    assert '\x1b[32m✓' in call('list')[1]
 
 @pytest.mark.parametrize('words, says', {'help': 'COMMAND', 'help copy': 'write over a copy', 'help sheet': 'OUT.xlsx'}.items())
 def test_help(call, words, says):
@@ -584,6 +587,13 @@ def test_samples(call, monkeypatch, wrong, words):
     status, out, err = call(*words)
     assert (status, err) == (1 if wrong else 0, '') and out.splitlines()[:-1] == wrong[:10] + ['... and 89 more']*(len(wrong) > 10)
     assert out.splitlines()[-1] == f"The bundled samples are {'NOT ' if wrong else ''}as they were made."
+
+def test_sheet_says_how_to_write_over_it(call):
+    pytest.importorskip('xlsxwriter')
+    assert call('sheet', 'linear')[0] == 0
+    status, out, err = call('sheet', 'linear')
+    assert status == 1 and '--force' in err and 'force=True' not in err
+    assert call('sheet', 'linear', '--force')[0] == 0
 
 # doctor
 
