@@ -274,11 +274,12 @@ def test_no_copy_leads_nowhere(x, tmp_path):
         for target in LINK.findall(plain):
             path = target.split('#')[0]
             assert re.match(r'https?://', target) or not path or (tmp_path/path).exists(), target
-            if target.startswith(run.SITE): assert (ROOT/'nbs'/path.removeprefix(run.SITE)).exists(), target
+            root = run.site().removesuffix('nbs/')
+            if target.startswith(root): assert (ROOT/path.removeprefix(root)).exists(), target
 
 def test_the_site_is_the_one_of_the_settings():
     from test_structure import SETTINGS
-    assert run.SITE == f"{SETTINGS['repo_url']}/blob/{SETTINGS['branch']}/nbs/"
+    assert run.site() == f"{SETTINGS['repo_url']}/blob/HEAD/nbs/"
 
 def test_copy_can_be_changed(call, folder):
     (folder/'01_sheep.ipynb').chmod(0o444)   # as some installations are

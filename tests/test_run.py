@@ -148,7 +148,7 @@ def test_a_page_leads_to_its_neighbours(tmp_path):
     cell = md('[next](02_b.ipynb) [web](03_c.ipynb#top) [other](04_d.ipynb) ![no such](images/no.png) [here](#x) [far](https://x.y/z.html)')
     page = run.page(new_notebook(cells=[cell]), 'Links', tmp_path, {'02_b.ipynb': '02_b.html', '04_d.ipynb': '04_d.ipynb'})
     links = [a['href'] for a in BeautifulSoup(page, 'html.parser').select('main p a')]
-    assert links[:3] == ['02_b.html', run.SITE + '03_c.ipynb#top', '04_d.ipynb'] and links[-2:] == ['#x', 'https://x.y/z.html']
+    assert links[:3] == ['02_b.html', run.site() + '03_c.ipynb#top', '04_d.ipynb'] and links[-2:] == ['#x', 'https://x.y/z.html']
 
 def test_emphasis_does_not_open_inside_a_word():
     "`1.5*4 is 6 and 2*3 is 6` loses its stars and half of it is slanted: all Markdown is read as JupyterLab reads it."
