@@ -420,9 +420,9 @@ def read_cifar(
     path = Path(path)
     npz = sorted(path.glob('*.npz'))
     if npz: return _cifar_npz(npz[0])
+    xv, yv = _cifar_bin(path/'test_batch.bin')   # first: it says what an empty folder lacks
     train = [_cifar_bin(f) for f in sorted(path.glob('data_batch_*.bin'))]
     x, y = (np.concatenate(part) for part in zip(*train))
-    xv, yv = _cifar_bin(path/'test_batch.bin')
     return x, y, xv, yv, (path/'batches.meta.txt').read_text().split()
 
 # %% ../nbs/lib/data.ipynb #5e17ace9
