@@ -420,7 +420,7 @@ def read_cifar(
     path = Path(path)
     npz = sorted(path.glob('*.npz'))
     if npz: return _cifar_npz(npz[0])
-    xv, yv = _cifar_bin(path/'test_batch.bin')   # first: it says what an empty folder lacks
+    xv, yv = _cifar_bin(path/'test_batch.bin')   # fails in an empty folder
     train = [_cifar_bin(f) for f in sorted(path.glob('data_batch_*.bin'))]
     x, y = (np.concatenate(part) for part in zip(*train))
     return x, y, xv, yv, (path/'batches.meta.txt').read_text().split()
