@@ -424,7 +424,7 @@ def test_bad_pictures_are_refused_in_plain_words(c, name):
 
 def test_answers_come_in_the_container_of_the_question(c, photos):
     import pandas as pd
-    files = get_image_files(photos).sorted()[:9]
+    files = get_image_files(photos).sorted()[::6][:9]   # of many breeds
     probs = c.predict_proba(files, bs=4)
     best = c.classes_[probs.argmax(1)].tolist()
     assert len(set(best)) == 2, 'the test must be able to fail'

@@ -448,4 +448,4 @@ def test_damaged_file(tmp_path, trained, damage, says):
     fails(ValueError, lambda: TabularClassifier.load(path), 'm.safetensors', says)
 
 def test_the_old_name_says_what_to_use():
-    with pytest.raises(AttributeError, match='TabularClassifier'): tabular.TableModel
+    with pytest.raises(ImportError, match="TabularClassifier"): tabular.TableModel

@@ -73,7 +73,8 @@ def _scale_bytes(x):
 
 # %% ../../nbs/lib/vision/cnn.ipynb #8a51617c
 def as_batch(
-    pics, # grey (n,h,w), colour (n,h,w,3) or (n,c,h,w), array or tensor; or a list
+    # grey (n,h,w), colour (n,h,w,3) or (n,c,h,w), array or tensor; or a list
+    pics:'Tensor|np.ndarray|list',
 )->Tensor: # floats (n,c,h,w); raises ValueError, TypeError
     "Make a batch of pictures; bytes are divided by 255."
     x = pics if isinstance(pics, (np.ndarray, Tensor)) else _stack(pics)
@@ -116,13 +117,13 @@ def _check_labels(y, n):
 class PicsDL(DataLoader):
     "Serve pictures and labels that are kept in two tensors, a batch at a time."
     def __init__(self,
-        x, # pictures: anything that `as_batch` takes
-        y, # labels (n,), from 0
+        x:'Tensor|np.ndarray|list', # pictures: anything that `as_batch` takes
+        y:'Tensor|np.ndarray', # labels (n,), from 0
         bs:int=64, # batch size
         shuffle:bool=False, # in another order each time, without a rest
         shift:int=0, # pixels to move each picture at most
         flip:bool=False, # mirror about half of the pictures
-        device=None, # where the batches go; None: the GPU if there is one
+        device:torch.device=None, # where the batches go; None: the GPU if there is one
     )->None: # raises ValueError, TypeError
         check_int(bs=bs)
         check_int(0, shift=shift)
@@ -151,14 +152,14 @@ class PicsDL(DataLoader):
 
 # %% ../../nbs/lib/vision/cnn.ipynb #683af55a
 def pic_dls(
-    x, # pictures to learn from: anything that `as_batch` takes
-    y, # their labels (n,), whole numbers from 0
-    xv, # pictures to validate on
-    yv, # their labels
+    x:'Tensor|np.ndarray|list', # pictures to learn from: anything that `as_batch` takes
+    y:'Tensor|np.ndarray', # their labels (n,), whole numbers from 0
+    xv:'Tensor|np.ndarray|list', # pictures to validate on
+    yv:'Tensor|np.ndarray', # their labels
     bs:int=64, # batch size
     shift:int=0, # pixels to move each training picture at most
     flip:bool=False, # mirror about half of the training pictures
-    device=None, # where the batches go; None: the GPU if there is one
+    device:torch.device=None, # where the batches go; None: the GPU if there is one
 )->DataLoaders: # raises ValueError, TypeError
     "Make fastai's DataLoaders of pictures that are kept in tensors."
     train = PicsDL(x, y, bs, True, shift, flip, device)
@@ -290,7 +291,7 @@ class LayerStats(Callback):
 def plot(self:LayerStats,
     steps:int=None, # only the first so many; None: all
     *,
-    axs=None, # three matplotlib axes; None: new ones
+    axs:'list'=None, # three matplotlib axes; None: new ones
 )->'array': # the three axes; raises ValueError if nothing is recorded
     "Draw mean, standard deviation and share of dead units, a line for each layer."
     labels = dict(mean='mean', std='standard deviation', dead='share of dead units')
@@ -306,7 +307,7 @@ def plot(self:LayerStats,
 @patch
 def plot_hist(self:LayerStats,
     *,
-    axs=None, # as many matplotlib axes as there are layers; None: new ones
+    axs:'list'=None, # as many matplotlib axes as there are layers; None: new ones
 )->'array': # the axes (layers,); raises ValueError if nothing is recorded
     "Draw how the outputs of each layer are spread, a column a step; bright is many."
     n = len(self.layer_stats('mean'))
@@ -372,7 +373,7 @@ def show_places(
     stride:int, # pixels from one place to the next
     padding:int, # zeros added on each side
     *,
-    ax=None, # matplotlib axes; None: new ones
+    ax:'Axes'=None, # matplotlib axes; None: new ones
 )->'Axes': # the axes; raises ValueError
     "Draw all places of a kernel on a picture, the first two as squares."
     n = out_size(size, ks, stride, padding)
