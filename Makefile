@@ -8,10 +8,10 @@ BIN := .venv/bin
 UV = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 # PyTorch's threads wait by spinning, which is slow beside other programs; this lets them sleep.
 export OMP_WAIT_POLICY ?= PASSIVE
-.PHONY: lesson check test lab bench backbone samples save readme constraints clean
+.PHONY: lesson check test lab help bench backbone samples save readme constraints clean
 
-lesson: .venv/ready
-	@$(BIN)/fastlessons run $(N)
+lesson: .venv/ready   # runs a lesson (make lesson N=02: another) and shows you the result
+	@$(BIN)/fastlessons run $(N) --show
 
 check: .venv/ready   # what can be told in two minutes: the code's form, notebooks, export, the library's quick tests
 	@$(BIN)/python -m pytest tests -rs -n 2 -m "not slow"
@@ -19,10 +19,14 @@ check: .venv/ready   # what can be told in two minutes: the code's form, noteboo
 test: .venv/ready   # everything, in two processes, a core for each
 	@$(BIN)/python -m pytest tests -rs -n 2
 
-lab: .venv/ready
-	@$(BIN)/jupyter lab --notebook-dir=nbs
+lab: .venv/ready   # opens JupyterLab on copies of the lessons in work/ (ARGS='--no-browser --port=9000' goes to it)
+	@$(BIN)/fastlessons lab $(ARGS)
 
-bench: .venv/ready
+help:   # this list
+	@grep -hE '^[a-z]+:.*   # ' Makefile | sed -E 's/^([a-z]+):.*   # (.*)/make \1\t\2/' | expand -t 16
+	@echo 'The command is .venv/bin/fastlessons (see: .venv/bin/fastlessons help). To have it in this shell: source .venv/bin/activate'
+
+bench: .venv/ready   # measures again what RESULTS.md holds
 	@$(BIN)/python benchmarks/run.py $(if $(DATA),--data $(DATA))
 
 # The environment. CONSTRAINTS= (empty) takes the newest versions. PyTorch's CPU wheels are on PyTorch's own index,
@@ -37,9 +41,10 @@ bench: .venv/ready
 	  else echo "PyTorch's own index cannot be reached: taking the plain wheels, which are larger (.venv/torch.log says why)."; fi; fi; \
 	$(UV) $$backend -e '.[dev]'
 	@touch $@
+	@echo 'Done. To have the command fastlessons in your shell: source .venv/bin/activate'
 
 # For those who work on the lessons: see CONTRIBUTING.md.
-save: .venv/ready
+save: .venv/ready   # runs and saves a notebook (N=02, N=vision/cnn)
 	@$(BIN)/python tools/maintain.py save $(N)
 
 readme: .venv/ready

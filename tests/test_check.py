@@ -19,12 +19,15 @@ def calls():
                 found.setdefault(number, []).append(path.stem)
     return found
 
+@pytest.fixture(autouse=True)
+def fresh_home(home): "Tries are kept in the home: each test begins with none."
+
 WRONG = [pytest.param(n, w, id=f'{n}-{i+1}') for n, a in ANSWERS.items() for i, w in enumerate(a['wrong'])]
 RIGHT = [pytest.param(n, r, id=f'{n}-{i+1}') for n, a in ANSWERS.items() for i, r in enumerate(a['right'])]
 
 def test_each_exercise_has_cases_answers_and_a_place():
     for lesson in check._lessons(): run_cases(f'{lesson}.1', None)   # loads them
-    assert set(CASES) == set(ANSWERS) == set(calls())
+    assert set(CASES) == set(check.SOLUTIONS) == set(ANSWERS) == set(calls())
     for number, where in calls().items(): assert all(w.startswith(number[:3].replace('.', '_')) for w in where), (number, where)
 
 def test_each_answer_file_is_of_one_lesson():
@@ -134,6 +137,51 @@ def test_register_cases(monkeypatch, capsys):
     exercise('00.1', 3); exercise('00.1', 4)
     assert capsys.readouterr().out == '✓ 00.1 Right! All 1 cases hold.\n✗ 00.1 Not quite. Expected: x is 3\n'
 
+# Tries and worked solutions
+
+def wrong(films, i): return i
+
+def test_a_solution_is_shown_after_two_tries(home, capsys):
+    check.solution('07.2')
+    exercise('07.2')                                    # not begun: no try
+    exercise('07.2', wrong)
+    check.solution('07.2')
+    out = capsys.readouterr().out
+    assert 'def nearest' not in out and 'Tries so far: 0' in out and 'Tries so far: 1' in out and 'solution(' not in out
+    exercise('07.2', wrong)
+    assert "solution('07.2')" in capsys.readouterr().out   # now it is offered
+    check.solution('07.2')
+    shown = capsys.readouterr().out
+    exec(shown, found := {})                            # it can be pasted into a cell, and is right
+    exercise('07.2', found['nearest'])
+    assert shown.startswith('def nearest(') and '✓' in capsys.readouterr().out
+    assert check.tries() == {'07.2': [False, False, True]} and home.exists()
+
+def test_a_solution_is_shown_to_whom_solved_it(capsys):
+    exercise('01.1', ANSWERS['01.1']['right'][1])
+    check.solution('01.1')
+    assert 'def breed(name):' in capsys.readouterr().out
+    with pytest.raises(ValueError, match="Did you mean '01.1'"): check.solution('01.11')
+
+@pytest.mark.parametrize('number', ANSWERS)
+def test_each_solution_is_the_tests_first_right_answer_and_can_be_read(number, capsys):
+    "It is named as in the lesson, says in a sentence how, and its lines fit a cell."
+    for _ in range(2): exercise(number, 0)
+    capsys.readouterr()
+    check.solution(number)
+    shown = capsys.readouterr().out
+    assert ANSWERS[number]['right'][0] is check.SOLUTIONS[number] and check.SOLUTIONS[number].__doc__
+    assert max(map(len, shown.splitlines())) <= 88
+    lesson, = calls()[number]
+    cells = [c.source for c in nbformat.read(ROOT/f'nbs/{lesson}.ipynb', 4).cells]
+    assert [c for c in cells if f"exercise('{number}'" in c and shown.splitlines()[0] in c], shown.splitlines()[0]
+
+def test_tries_are_counted_where_nothing_can_be_written(home, monkeypatch):
+    home.write_text('')
+    monkeypatch.setattr(check, '_UNKEPT', [])
+    exercise('07.2', wrong)
+    assert check.tries() == {'07.2': [False]}
+
 # The ledger
 
 def test_record_writes_one_line(home, monkeypatch, capsys):
@@ -149,6 +197,9 @@ def test_record_writes_one_line(home, monkeypatch, capsys):
     assert 0 <= line['seconds'] < 3600 and re.fullmatch(r'\d{4}-\d\d-\d\d \d\d:\d\d', line['when'])
     assert set(line) == {'lesson', 'metrics', 'data', 'seconds', 'when', 'python', 'fastai', 'torch', 'cores', 'device'}
     assert re.match(r'Lesson 01: error_rate 0.3333, breeds 0.5, n 7 \([\d.]+ s so far, data: sample\)\n', capsys.readouterr().out)
+
+def test_record_in_plain_words(home):
+    assert record('01', says='Wrong on 4 of 177.', error=.02)['says'] == results()[0]['says'] == 'Wrong on 4 of 177.'
 
 def test_record_keeps_what_is_there(home):
     lines = [record(f'0{i}', x=i) for i in range(1, 4)]
@@ -177,7 +228,7 @@ def test_ledger_cannot_be_written(how, home, monkeypatch, capsys):
     "A lesson does not fail at its very end because of that."
     if how == 'below a file': home.write_text('')
     if how == 'ledger is a folder': (home/'results.jsonl').mkdir(parents=True)
-    if how == 'disk full': monkeypatch.setattr(check, '_append', lambda line: (_ for _ in ()).throw(OSError(28, 'No space left on device')))
+    if how == 'disk full': monkeypatch.setattr(check, '_append', lambda line, name='': (_ for _ in ()).throw(OSError(28, 'No space left on device')))
     assert record('01', x=1)['metrics'] == {'x': 1.}
     out = capsys.readouterr().out
     assert 'cannot be written to, so the result is not kept' in out and 'Lesson 01: x 1' in out

@@ -6,7 +6,7 @@ import nbformat, pytest
 from nbformat.v4 import new_code_cell as code, new_markdown_cell as md, new_notebook
 
 from conftest import ROOT
-from fastlessons import __version__, check, cli, core, data
+from fastlessons import __version__, check, cli, core, course, data, run
 
 DOT = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 TOP = '# Counting sheep\n\n> Sleep well.\n\n**Time** 5 seconds on two cores · **Data** none · **Needs** a bed\n\n![a dot](images/dot.png)'
@@ -14,7 +14,7 @@ LESSONS = {
     '01_sheep': [md(TOP), code('import os, sys\nfrom fastlessons import check, data\ndata.used["sheep"] = "sample"'), md('## Look'),
                  code('print(*(os.environ.get(k) for k in ("FASTLESSONS_DATA", "FASTLESSONS_ARCH", "OMP_WAIT_POLICY")), os.getcwd(), sys.executable, sep="|")'),
                  code('#| fig-alt: A very small dot\nfrom base64 import b64decode\nfrom IPython.display import Image\n'
-                      f'Image(b64decode("{DOT}"))'), code('check.record("01", error_rate=0.0213, sheep=3);')],
+                      f'Image(b64decode("{DOT}"))'), code('check.record("01", says="You counted 3 sheep.", error_rate=0.0213, sheep=3);')],
     '02_goats': [md('# Goats'), code('goats = 3'), code('\n#| export\ngoats / 0  # no goats')],
     '03_cats': [md('# Cats'), code('import os, subprocess, time\nfrom pathlib import Path'),
                 code('child = subprocess.Popen(["sleep", "60"])\n'
@@ -34,7 +34,8 @@ def folder(tmp_path, home, monkeypatch):
     (tmp_path/'here').mkdir()
     monkeypatch.chdir(tmp_path/'here')
     monkeypatch.setenv('COLUMNS', '10000')   # tables as wide as they need
-    monkeypatch.setattr(cli, '_lessons_folder', lambda: made)
+    monkeypatch.delenv('FORCE_COLOR', raising=False)
+    monkeypatch.setattr(course, '_lessons_folder', lambda: made)
     return made
 
 @pytest.fixture
@@ -51,8 +52,8 @@ def call(folder, capfd):
 def command(folder, *words):
     "Return the command line that runs the command on the lessons in `folder` in a Python of its own."
     # a shell that starts tests in the background hands down an ignored Ctrl-C: take it back, as a terminal's shell would
-    run = ('import signal, sys, pathlib; signal.signal(signal.SIGINT, signal.default_int_handler); from fastlessons import cli; '
-           f'cli._lessons_folder = lambda: pathlib.Path({str(folder)!r}); sys.exit(cli.main())')
+    run = ('import signal, sys, pathlib; signal.signal(signal.SIGINT, signal.default_int_handler); from fastlessons import cli, course; '
+           f'course._lessons_folder = lambda: pathlib.Path({str(folder)!r}); sys.exit(cli.main())')
     return [sys.executable, '-c', run, *map(str, words)]
 
 def wait_for(holds, seconds=30):
@@ -97,7 +98,7 @@ def test_main_reads_the_command_line(monkeypatch, call):
 # Mistyped: status 2, at most two lines, a suggestion
 
 @pytest.mark.parametrize('words, says', {
-    'lst': "Did you mean 'list'?", 'Run 01': "Did you mean 'run'?", 'docter': "Did you mean 'doctor'?", 'xyzzy': 'There are: list, run,',
+    'lst': "Did you mean 'list'?", 'Run 01': "Did you mean 'run'?", 'docter': "Did you mean 'doctor'?", 'xyzzy': 'There are: lab, list, run,',
     'run sheeep': "Did you mean '01_sheep'?", 'run 1_shep': "Did you mean '01_sheep'?", 'copy gots': "Did you mean '02_goats'?", 'run 77': 'There is no lesson',
     'run 00': 'There is no lesson', 'run 90': 'There is no lesson', 'run 1 --data sampel': "Did you mean 'sample'?", 'run 1 --data Full': "Did you mean 'full'?",
     'ap': "Did you mean 'app'?", 'app 1 2': 'unrecognized arguments: 2', 'page --big': 'unrecognized arguments: --big', 'space 1 2 3': 'unrecognized arguments: 3',
@@ -116,15 +117,16 @@ def test_mistyped_in_the_environment(call, monkeypatch):
 # list, results, data
 
 def test_lessons(folder):
-    assert [x.path.stem for x in cli.lessons()] == list(LESSONS)
-    x, *_, late = cli.lessons()
+    assert [x.path.stem for x in course.lessons()] == list(LESSONS)
+    x, *_, late = course.lessons()
     assert (x.number, x.name, x.title, x.promise, x.time, x.data, x.needs) == ('01', 'sheep', 'Counting sheep', 'Sleep well.', '5 seconds on two cores', 'none', 'a bed')
     assert (late.title, late.promise, late.time, late.needs) == ('Late', '', 'never', '')
-    for word in ('1', '01', 'sheep', '01_sheep', 'SHEEP', '01_sheep.ipynb'): assert cli.find_lesson(word) == x
+    for word in ('1', '01', 'sheep', '01_sheep', 'SHEEP', '01_sheep.ipynb'): assert course.find_lesson(word) == x
 
 def test_the_real_lessons_say_what_they_take():
-    assert cli.lessons()[0].path.parent == ROOT/'nbs' and cli.lessons()[0].number == '01'
-    for x in cli.lessons():
+    assert course.lessons()[0].path.parent == ROOT/'nbs' and course.lessons()[0].number == '01'
+    for x in course.lessons():
+        assert len(x.exercises) == 3 and x.exercises[0] == f'{x.number}.1'
         assert x.title and x.promise and re.search(r'\d+ (second|minute)', x.time) and x.data and x.needs and x.badges, x
 
 def rows(out): return {line.split()[0]: line for line in out.splitlines() if line.strip()}
@@ -132,18 +134,68 @@ def rows(out): return {line.split()[0]: line for line in out.splitlines() if lin
 def test_list(call, home):
     status, out, err = call('list')
     assert status == 0 and err == '' and not home.exists()          # looking writes nothing
-    assert all(w in rows(out)['01_sheep'] for w in ('Counting sheep', '5 seconds on two cores', 'none', 'a bed'))
+    assert all(w in rows(out)['01_sheep'] for w in ('Counting sheep', '5 seconds', 'none', 'a bed'))
     assert all(rows(out)[name].endswith('not yet') for name in LESSONS)
     check.record('01', sheep=3)
     out = call('list')[1]
-    assert rows(out)['01_sheep'].endswith('yes') and rows(out)['02_goats'].endswith('not yet')
+    assert rows(out)['01_sheep'].endswith('yes ✓') and rows(out)['02_goats'].endswith('not yet')
 
-def test_table_fits_the_terminal(call, monkeypatch):
+def whole_words(out, text):
+    "Return whether each word of `text` is somewhere in `out` as a whole."
+    return set(text.split()) <= set(out.split())
+
+@pytest.mark.parametrize('words', ['list', 'data', 'results', 'results 01', 'doctor', 'data pets', 'help', 'help run', '--help', 'list --all', 'data --all'])
+def test_fits_80_columns_with_whole_words(call, monkeypatch, words):
+    "Of the real lessons, with results."
+    monkeypatch.setattr(course, '_lessons_folder', lambda: ROOT/'nbs')
+    monkeypatch.setattr(cli, '_answers', lambda url: False)
     monkeypatch.setenv('COLUMNS', '80')
-    out = call('data')[1]
-    assert max(map(len, out.split('\n\n')[0].splitlines())) <= 80
+    for name in '01', '08': check.record(name, digits=.9876, failed=.1, a_name_that_is_rather_long=.5, another_one=3)
+    status, out, err = call(*words.split())
+    assert status == 0 and max(map(len, out.splitlines())) <= 80, max(out.splitlines(), key=len)
+    if words == 'list':
+        assert len(out.splitlines()) < 26                            # it was 38, with words broken
+        for x in course.lessons(): assert x.path.stem in rows(out) and whole_words(out, x.title)
+    if words == 'data':
+        assert len(out.splitlines()) < 24                            # it was 56
+        for name, d in data.DATASETS.items(): assert name in rows(out) and whole_words(out, d.title)
+
+def test_a_very_narrow_terminal(call, monkeypatch):
     monkeypatch.setenv('COLUMNS', '10')
     assert call('data')[0] == 0                                     # too narrow for any table, but it ends
+
+def test_messages_are_wrapped(call, monkeypatch):
+    monkeypatch.setenv('COLUMNS', '50')
+    status, out, err = call('run', 'sheeep')
+    assert status == 2 and max(map(len, err.splitlines())) <= 50 and "Did you mean '01_sheep'?" in ' '.join(err.split())
+
+def test_colour_only_in_a_terminal(call, monkeypatch):
+    check.record('01', sheep=3)
+    assert '\x1b' not in call('list')[1]
+    monkeypatch.setenv('FORCE_COLOR', '1')   # as Jupyter sets it for its cells, which show colours
+    assert '\x1b[32m✓' in call('list')[1]
+
+@pytest.mark.parametrize('words, says', {'help': 'COMMAND', 'help copy': 'write over a copy', 'help sheet': 'OUT.xlsx'}.items())
+def test_help(call, words, says):
+    status, out, err = call(*words.split())
+    assert (status, err) == (0, '') and says in out
+
+def test_one_lesson_or_data_set(call, monkeypatch):
+    check.record('01', sheep=3)
+    check.record('02', goats=5)
+    assert 'goats 5' in call('results', 'goats')[1] and 'sheep' not in call('results', '2')[1]
+    assert 'fastlessons run 03' in call('results', '03')[1]
+    assert 'https://' in call('data', 'pets')[1] and 'films' not in call('data', 'pets')[1]
+    status, out, err = call('data', 'pest')
+    assert status == 1 and "Did you mean 'pets'?" in err
+
+def test_exercises_solved_are_shown(call, monkeypatch):
+    monkeypatch.setattr(course, '_lessons_folder', lambda: ROOT/'nbs')
+    assert ' 0 of 3 ' in rows(call('list')[1])['01_pets']
+    check.exercise('01.1', lambda f: f.rpartition('_')[0])
+    check.exercise('01.1', lambda f: f)                              # once right is right
+    check.exercise('01.2', lambda p, t: 1)
+    assert ' 1 of 3 ' in rows(call('list')[1])['01_pets'] and '1 of 3 ✓··' in course.progress_table().data
 
 def test_results(call, monkeypatch):
     assert 'No results yet' in call('results')[1]
@@ -175,24 +227,59 @@ def test_lesson_table(folder):
     nb = nbformat.read(folder/'01_sheep.ipynb', 4)
     nb.cells[0].source += '\n\n[![Open in Colab](c.svg)](https://c)'
     nbformat.write(nb, folder/'01_sheep.ipynb')
-    head, line, first, *others = cli.lesson_table().data.splitlines()
+    head, line, first, *others = course.lesson_table().data.splitlines()
     assert {row.count('|') for row in (head, line, first, *others)} == {5} and len(others) == len(LESSONS)-1
     for w in ('[01 Counting sheep](01_sheep.ipynb)', 'Sleep well.', '5 seconds', '(https://c)'): assert w in first
 
 # copy
 
+def text(path): return [c.source for c in nbformat.read(path, 4).cells]
+
 def test_copy(call, folder):
     status, out, err = call('copy', '1')
-    assert status == 0 and 'jupyter lab 01_sheep.ipynb' in out
-    assert Path('01_sheep.ipynb').read_bytes() == (folder/'01_sheep.ipynb').read_bytes()
+    assert status == 0 and 'fastlessons lab 01_sheep.ipynb' in out
+    assert text('01_sheep.ipynb')[1:] == text(folder/'01_sheep.ipynb')[1:]
+    nbformat.validate(nbformat.read('01_sheep.ipynb', 4))
     Path('01_sheep.ipynb').write_text('my work')
     status, out, err = call('copy', '01')
     assert status == 1 and out == '' and '01_sheep.ipynb is already there' in err and '--force' in err
     assert Path('01_sheep.ipynb').read_text() == 'my work'
     assert call('copy', '01', '--force')[0] == 0
-    assert Path('01_sheep.ipynb').read_bytes() == (folder/'01_sheep.ipynb').read_bytes()
+    assert text('01_sheep.ipynb')[1:] == text(folder/'01_sheep.ipynb')[1:]
     assert call('copy', '01', 'a/new folder')[0] == 0
     assert sorted(p.name for p in Path().rglob('*')) == ['01_sheep.ipynb', '01_sheep.ipynb', 'a', 'new folder']
+
+def picture_of(source, cell):
+    "Return the bytes of the pictures that a cell of text carries; each that it shows must be there."
+    shown = re.findall(r'!\[[^]]*\]\(attachment:([^)]+)\)', source)
+    return [base64.b64decode(*cell.attachments[name].values()) for name in shown]
+
+def test_a_copy_shows_its_pictures(call, folder):
+    call('copy', '1')
+    cell = nbformat.read('01_sheep.ipynb', 4).cells[0]
+    assert picture_of(cell.source, cell) == [base64.b64decode(DOT)]
+    assert nbformat.read(folder/'01_sheep.ipynb', 4).cells[0].source == TOP   # the lesson stays as it is
+
+LINK = re.compile(r'\]\(((?!attachment:)[^)\s]+)\)')
+
+@pytest.mark.parametrize('x', course.lessons(), ids=lambda x: x.number)
+def test_no_copy_leads_nowhere(x, tmp_path):
+    "Copies of the real lessons: all pictures are inside, all links are absolute or lead to something."
+    copy = course.copy_notebook(x.path, tmp_path, there=['01_pets.ipynb'])
+    (tmp_path/'01_pets.ipynb').touch()
+    for c in nbformat.read(copy, 4).cells:
+        if c.cell_type != 'markdown': continue
+        picture_of(c.source, c)
+        plain = re.sub(r'```.*?```|`[^`]*`', '', c.source, flags=re.S)
+        for target in LINK.findall(plain):
+            path = target.split('#')[0]
+            assert re.match(r'https?://', target) or not path or (tmp_path/path).exists(), target
+            root = run.site().removesuffix('nbs/')
+            if target.startswith(root): assert (ROOT/path.removeprefix(root)).exists(), target
+
+def test_the_site_is_the_one_of_the_settings():
+    from test_structure import SETTINGS
+    assert run.site() == f"{SETTINGS['repo_url']}/blob/HEAD/nbs/"
 
 def test_copy_can_be_changed(call, folder):
     (folder/'01_sheep.ipynb').chmod(0o444)   # as some installations are
@@ -205,6 +292,107 @@ def test_a_folder_that_is_none(call, words):
     status, out, err = call(*words.split())
     assert status == 1 and 'taken is not a folder that can be written to' in err and 'FOLDER' in err and Path('taken').read_text() == 'a file'
 
+# lab
+
+@pytest.fixture
+def lab(call, monkeypatch):
+    "Return a function that calls `lab` and returns what it printed and the command line and environment that it would go on with."
+    started = []
+    monkeypatch.setattr(os, 'execve', lambda *a: started.append(a))
+    def f(*words):
+        status, out, err = call('lab', *words)
+        assert (status, err) == (0, ''), err
+        return out, *started.pop()[1:]
+    return f
+
+def test_lab_opens_copies(lab, folder, home):
+    before = {p: p.read_bytes() for p in folder.rglob('*') if p.is_file()}
+    out, command, env = lab('--no-browser', '--port=9000')
+    assert sorted(p.name for p in Path('work').iterdir()) == [f'{name}.ipynb' for name in LESSONS] + ['index.ipynb']
+    assert command[:4] == [sys.executable, '-m', 'jupyterlab', str(Path('work/index.ipynb').absolute())] and command[-2:] == ['--no-browser', '--port=9000']
+    assert f'--notebook-dir={Path("work").absolute()}' in command and 'work' in out
+    assert env['PATH'].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+    assert {p: p.read_bytes() for p in folder.rglob('*') if p.is_file()} == before   # nothing of the course is touched
+
+def test_lab_never_writes_over(lab, folder):
+    lab()
+    Path('work/02_goats.ipynb').write_text('my work')
+    Path('work/mine.ipynb').write_text('mine')
+    Path('work/03_cats.ipynb').unlink()
+    nb = nbformat.read('work/index.ipynb', 4)
+    nb.cells.append(md('My notes.'))
+    nbformat.write(nb, 'work/index.ipynb')
+    check.record('01', sheep=3)
+    nbformat.write(new_notebook(cells=[md('# Counting sheep anew')]), folder/'01_sheep.ipynb')
+    out, *_ = lab()
+    assert Path('work/02_goats.ipynb').read_text() == 'my work' and Path('work/mine.ipynb').read_text() == 'mine'
+    assert 'anew' not in Path('work/01_sheep.ipynb').read_text() and '01_sheep' in out and 'fastlessons copy 01 ANOTHER_FOLDER' in out
+    assert Path('work/03_cats.ipynb').exists()                        # what is missing comes back
+    nb = nbformat.read('work/index.ipynb', 4)
+    assert nb.cells[-1].source == 'My notes.'
+    assert time.strftime('%Y-%m-%d') in nb.cells[1].outputs[0].data['text/markdown']   # the table is of today
+    Path('work/index.ipynb').write_text('no notebook at all')
+    assert 'index.ipynb stays as it is' in lab()[0] and Path('work/index.ipynb').read_text() == 'no notebook at all'
+
+def test_lab_of_the_real_lessons(lab, monkeypatch):
+    "The first page links to each lesson, and each is there with its pictures."
+    monkeypatch.setattr(course, '_lessons_folder', lambda: ROOT/'nbs')
+    lab('mine')
+    first = nbformat.read('mine/index.ipynb', 4)
+    table = first.cells[1].outputs[0].data['text/markdown']
+    assert all(f']({x.path.name})' in table for x in course.lessons()) and table.count('0 of 3') == len(course.lessons())
+    for target in re.findall(r'\]\(([^)]+)\)', first.cells[0].source + table + first.cells[2].source): assert (Path('mine')/target).is_file(), target
+    assert first.metadata.kernelspec.name == 'python3'                # or JupyterLab would ask
+
+def test_lab_opens_one_copy(lab):
+    Path('a.ipynb').write_text('{}')
+    assert str(Path('a.ipynb').absolute()) in lab('a.ipynb')[1] and not Path('work').exists()
+
+def test_lab_as_root_and_its_terminal(lab, monkeypatch):
+    monkeypatch.setenv('SHELL', '/bin/zsh')
+    monkeypatch.setattr(os, 'geteuid', lambda: 0)
+    command = lab()[1]
+    assert '--allow-root' in command and "--ServerApp.terminado_settings=shell_command=['/bin/zsh']" in command
+    monkeypatch.setattr(os, 'geteuid', lambda: 1000)
+    assert '--allow-root' not in lab()[1]
+
+def test_lab_without_jupyterlab(call, monkeypatch):
+    find = cli.find_spec
+    monkeypatch.setattr(cli, 'find_spec', lambda name: None if name == 'jupyterlab' else find(name))
+    status, out, err = call('lab')
+    assert status == 1 and 'pip install jupyterlab' in out and not Path('work').exists()
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == 'nt', reason='signals are other there')
+def test_the_command_is_found_in_the_terminal_of_the_lab(folder, home, tmp_path):
+    "A real JupyterLab: no news, our first page, the command in its terminal, whatever the PATH was and a login shell makes of it."
+    import requests
+    websocket = pytest.importorskip('websocket')
+    with socket.create_server(('127.0.0.1', 0)) as s: port = s.getsockname()[1]
+    env = {k: v for k, v in os.environ.items() if k not in ('VIRTUAL_ENV',)}
+    env.update(PATH='/usr/bin:/bin', SHELL='/bin/bash', HOME=str(tmp_path))
+    words = 'lab', '--no-browser', f'--port={port}', '--IdentityProvider.token=abc', '--ServerApp.disable_check_xsrf=True'
+    with subprocess.Popen(command(folder, *words), env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as p:
+        try:
+            here, head = f'http://127.0.0.1:{port}', dict(Authorization='token abc')
+            def answers():
+                assert p.poll() is None, p.communicate()
+                try: return requests.get(f'{here}/api/status', headers=head, timeout=5).ok
+                except requests.ConnectionError: return False
+            wait_for(answers, 60)
+            page = requests.get(f'{here}/lab/tree/index.ipynb', headers=head, timeout=20).text
+            assert 'apputils-extension:announcements' in page.split('disabledExtensions')[1][:400]
+            name = requests.post(f'{here}/api/terminals', headers=head, timeout=20).json()['name']
+            ws = websocket.create_connection(f'ws://127.0.0.1:{port}/terminals/websocket/{name}', header=['Authorization: token abc'], timeout=20)
+            ws.send(json.dumps(['stdin', 'fastlessons --version; echo do""ne\r']))
+            seen = ''
+            while 'done' not in seen: seen += str(json.loads(ws.recv())[1:])
+            ws.close()
+            assert f'fastlessons {__version__}' in seen, seen
+        finally:
+            p.terminate()
+            p.communicate(timeout=30)
+
 # run
 
 def test_run_with_a_folder_that_is_not_there(call):
@@ -215,6 +403,50 @@ def test_what_is_not_installed(call, monkeypatch):
     monkeypatch.setitem(sys.modules, 'nbclient', None)   # as if it were not there
     status, out, err = call('run', '1')
     assert status == 1 and 'nbclient' in err and 'fastlessons doctor' in err and not list(Path('runs').iterdir())
+
+def lack(monkeypatch, *packages):
+    "Let some packages not be installed."
+    from importlib.metadata import PackageNotFoundError
+    real = course.version
+    def version(name):
+        if name in packages: raise PackageNotFoundError(name)
+        return real(name)
+    monkeypatch.setattr(course, 'version', version)
+
+def test_extras_are_looked_for_before_the_work(call, monkeypatch, folder):
+    nbformat.write(new_notebook(cells=[md(TOP.replace('a bed', 'the extras `app` and `onnx`; more with `fastlessons[sheets]`')), code('1')]), folder/'01_sheep.ipynb')
+    x = course.find_lesson('01')
+    assert course.extras(x) == (['app', 'onnx'], ['sheets'])
+    lack(monkeypatch, 'gradio', 'onnx', 'XlsxWriter')
+    status, out, err = call('run', '1')
+    assert status == 1 and err == "fastlessons: Lesson 01 needs gradio, onnx. Do: pip install 'fastlessons[app,onnx]'\n" and not Path('runs').exists()
+    monkeypatch.setattr(cli, '_answers', lambda url: False)
+    out = call('doctor')[1]
+    assert "It cannot run yet: pip install 'fastlessons[app,onnx]'" in next(l for l in out.splitlines() if l.startswith('lesson 01'))
+    assert 'app (lacks gradio)' in out and 'sheets (lacks XlsxWriter)' in out and 'nlp (here)' in out
+
+def test_an_extra_that_is_only_useful_stops_nothing(monkeypatch, folder):
+    nbformat.write(new_notebook(cells=[md(TOP.replace('a bed', 'nothing more; a part gains from `pip install fastlessons[sheets]`'))]), folder/'01_sheep.ipynb')
+    lack(monkeypatch, 'XlsxWriter')
+    cli._check_extras(course.find_lesson('01'))
+    assert cli._lacks(course.find_lesson('01')) == ". A part is left out without: pip install 'fastlessons[sheets]'"
+
+def test_a_package_that_is_too_old(monkeypatch):
+    monkeypatch.setattr(course, 'version', lambda name: '1.0')
+    assert 'gradio' in course.missing(['app']) and 'onnxruntime' not in course.missing(['app'])
+
+def test_the_real_lessons_name_extras_that_there_are():
+    assert {'app', 'onnx', 'nlp', 'sheets'} <= set(course._extras())
+    found = {x.number: course.extras(x) for x in course.lessons()}
+    assert set(found['02'][0]) == {'app', 'onnx'} and found['04'] == ([], ['nlp']) and found['05'] == ([], [])
+
+@pytest.mark.parametrize('error, says', [(ValueError("There is no architecture 'resnet43'. Did you mean 'resnet34'?"), 'resnet34'),
+                                               (OSError('Name or service not known'), 'The weights of resnet43 are not on this disk')])
+def test_an_architecture_that_cannot_be_had_is_found_first(call, monkeypatch, error, says):
+    def backbone(arch): raise error
+    monkeypatch.setitem(sys.modules, 'fastlessons.vision.backbone', types.SimpleNamespace(backbone=backbone))
+    status, out, err = call('run', '1', '--arch', 'resnet43')
+    assert status == 1 and says in err and not Path('runs').exists() and len(err.splitlines()) == 1
 
 def test_closed_pipe(folder):
     with subprocess.Popen(command(folder, 'list'), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
@@ -280,8 +512,33 @@ def test_space(call, home):
     assert (status, err) == (0, '') and 'cat, dog' in out and 'space is ready' in out
     assert {'app.py', 'README.md', 'requirements.txt', 'model'} <= {p.name for p in Path('space').iterdir()}
     status, out, err = call('space')
-    assert status == 1 and 'already there and stays as it is' in err
+    assert status == 1 and 'already there and stays as it is' in err and '--force' in err and '--out FOLDER' in err
     assert call('space', 'pets', 'another')[0] == 0 and Path('another/app.py').exists()
+    assert call('space', '--out', 'a third', '--title', 'Cat or dog?')[0] == 0 and 'Cat or dog?' in Path('a third/app.py').read_text()
+
+def test_space_over_an_older_one(call, home):
+    make_model(home/'models'/'pets')
+    call('space')
+    assert call('space', '--force', '--title', 'Cat or dog?')[0] == 0 and 'Cat or dog?' in Path('space/app.py').read_text()
+    assert [p.name for p in Path().iterdir()] == ['space']
+    Path('mine').mkdir()
+    Path('mine/diary.txt').write_text('dear')
+    status, out, err = call('space', 'pets', 'mine', '--force')   # not a thing that we made
+    assert status == 1 and 'diary.txt' in err and [p.name for p in Path('mine').iterdir()] == ['diary.txt']
+
+@pytest.mark.parametrize('command', ['page', 'space'])
+def test_a_place_that_is_taken_is_found_before_a_model_is_trained(call, monkeypatch, command):
+    monkeypatch.setattr(cli, '_model', lambda *_: 1/0)
+    Path(command).mkdir()
+    Path(command, 'x').touch()
+    assert 'already there' in call(command)[2]
+
+def test_the_model_says_from_what_it_learned(call, home):
+    card = make_model(home/'models'/'pets')/'card.json'
+    about = json.loads(card.read_text())
+    assert 'learned' not in call('space')[1]
+    card.write_text(json.dumps(dict(about, data=dict(name='pets', source='sample', train=711, valid=177))))
+    assert 'It learned from 711 pictures of the data set pets (sample).' in call('space', '--out', 'b')[1]
 
 def test_page(call, home, monkeypatch):
     from fastlessons.deploy import web
@@ -331,6 +588,13 @@ def test_samples(call, monkeypatch, wrong, words):
     status, out, err = call(*words)
     assert (status, err) == (1 if wrong else 0, '') and out.splitlines()[:-1] == wrong[:10] + ['... and 89 more']*(len(wrong) > 10)
     assert out.splitlines()[-1] == f"The bundled samples are {'NOT ' if wrong else ''}as they were made."
+
+def test_sheet_says_how_to_write_over_it(call):
+    pytest.importorskip('xlsxwriter')
+    assert call('sheet', 'linear')[0] == 0
+    status, out, err = call('sheet', 'linear')
+    assert status == 1 and '--force' in err and 'force=True' not in err
+    assert call('sheet', 'linear', '--force')[0] == 0
 
 # doctor
 

@@ -57,3 +57,19 @@ def test_the_backend_can_be_chosen(make, torch, probes):
 def test_newest_versions(make):
     out, asked = make('CONSTRAINTS=')
     assert not any('-c ' in a for a in asked)
+
+def test_help_names_each_target_that_people_need():
+    out = subprocess.run(['make', '-s', 'help'], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert all(f'make {name} ' in out for name in ('lesson', 'lab', 'test', 'check', 'help')) and 'source .venv/bin/activate' in out
+
+@pytest.mark.parametrize('words, runs', [(['lab', 'ARGS=--no-browser --port=9'], 'lab --no-browser --port=9'), (['lesson', 'N=02'], 'run 02 --show')], ids=['lab', 'lesson'])
+def test_make_runs_the_command(tmp_path, words, runs):
+    "`make lab` and `make lesson` are words of the command, with what else was typed."
+    shutil.copy(ROOT/'Makefile', tmp_path)
+    (tmp_path/'.venv/bin').mkdir(parents=True)
+    for name in ('settings.ini', 'setup.py', 'pyproject.toml', 'constraints.txt'): (tmp_path/name).touch()
+    (tmp_path/'.venv/bin/fastlessons').write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path/'.venv/bin/fastlessons').chmod(0o755)
+    (tmp_path/'.venv/ready').touch()
+    env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
+    assert subprocess.run(['make', '-s', *words], cwd=tmp_path, env=env, capture_output=True, text=True, check=True).stdout == f'{runs}\n'

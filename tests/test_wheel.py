@@ -1,5 +1,5 @@
 "What pip installs: the wheel is built, installed in a fresh environment, and used from another folder."
-import ast, os, re, subprocess, sys, sysconfig, tarfile, venv, zipfile
+import ast, json, os, re, subprocess, sys, sysconfig, tarfile, venv, zipfile
 from pathlib import Path
 
 import pytest
@@ -120,7 +120,15 @@ def test_list_and_copy(run, tmp_path):
     for p in LESSONS: assert p.stem[:2] in out
     run('fastlessons', 'copy', '01')
     copied, = (tmp_path/'elsewhere').glob('01*.ipynb')
-    assert copied.read_bytes() == next((ROOT/'nbs').glob('01*.ipynb')).read_bytes()
+    def code(path): return [c['source'] for c in json.loads(path.read_text())['cells'] if c['cell_type'] == 'code']
+    assert code(copied) == code(next((ROOT/'nbs').glob('01*.ipynb')))
+    run('fastlessons', 'copy', '03')
+    pictures = [c for c in json.loads((tmp_path/'elsewhere/03_foundations.ipynb').read_text())['cells'] if c.get('attachments')]
+    assert pictures   # they travel in the wheel, and with the copy
+
+def test_worked_solutions_travel_in_the_wheel(run):
+    out = run("from fastlessons import check; check.exercise('07.2', 0); check.exercise('07.2', 1); check.solution('07.2')")
+    assert 'def nearest(films, i):' in out
 
 def test_nothing_needs_the_checkout(run):
     assert 'fastlessons' in run('fastlessons', '--version') + run('fastlessons', '--help')

@@ -1,16 +1,11 @@
 "Answers to the exercises of lesson 05: for each the right one and wrong ones that people really write."
 import statistics as st
 
-def dummies(categories, values): return [[int(v == c) for c in categories] for v in values]
+from fastlessons.exercises.l05 import dummies, interval, prepare
 
 def of_what_is_there(categories, values): return [[int(v == c) for c in sorted(set(values))] for v in values]
 
 def unknown_stops(categories, values): return [[int(i == categories.index(v)) for i in range(len(categories))] for v in values]
-
-def interval(right, n):
-    p = right/n
-    half = 1.96*(p*(1-p)/n)**.5
-    return max(0, p-half), min(1, p+half)
 
 def not_cut(right, n):
     p, half = right/n, 1.96*(right/n*(1-right/n)/n)**.5
@@ -52,7 +47,7 @@ ANSWERS = {
         wrong=[not_cut, without_196, without_n, lambda right, n: 1.96*(right/n*(1-right/n)/n)**.5, lambda right, n: (right/n, right/n),
                lambda right, n: (right/n - .0784, right/n + .0784)]),   # the width of another n
     '05.3': dict(
-        right=[make()],
+        right=[prepare, make()],
         wrong=[make(learn=lambda train, rows: rows or train), make(learn=lambda train, rows: train + rows), make(fill=st.mean),
                make(fill=lambda known: 0), make(std=st.stdev), make(filled=False), always_divides]),
 }

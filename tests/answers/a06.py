@@ -1,8 +1,5 @@
 "Answers to the exercises of lesson 06: for each the right one and wrong ones that people really write."
-
-def gini(counts):
-    n = sum(counts)
-    return 1 - sum((c/n)**2 for c in counts) if n else 0
+from fastlessons.exercises.l06 import best_split, explain, gini
 
 def spread(y): return sum((v - sum(y)/len(y))**2 for v in y)
 
@@ -20,11 +17,6 @@ def wrong_rows(l, r): return sum(min(sum(h), len(h)-sum(h)) for h in (l, r))
 def no_none(x, y):
     v = sorted(set(x))
     return splitter(lambda l, r: spread(l) + spread(r))(x, y) if len(v) > 1 else v[0]
-
-def explain(path, leaf):
-    out, means = {}, [m for _, m in path] + [leaf]
-    for (c, _), a, b in zip(path, means, means[1:]): out[c] = out.get(c, 0) + b - a
-    return out
 
 def the_last_wins(path, leaf):
     means = [m for _, m in path] + [leaf]
@@ -47,7 +39,7 @@ ANSWERS = {
                lambda counts: 1 - max(counts)/max(1, sum(counts)),                # share of mistakes
                lambda counts: 2*counts[0]*counts[1]/max(1, sum(counts))**2]),     # two classes only
     '06.2': dict(
-        right=[splitter(lambda l, r: spread(l) + spread(r))],
+        right=[best_split, splitter(lambda l, r: spread(l) + spread(r))],
         wrong=[splitter(wrong_rows),                                              # counts mistakes
                splitter(lambda l, r: spread(l)/len(l) + spread(r)/len(r)),        # sizes left out
                splitter(lambda l, r: spread(l) + spread(r), middle=lambda a, b: a),   # the value, not the middle

@@ -1,9 +1,10 @@
 "Answers to the exercises of lesson 07: for each the right one and wrong ones that people really write."
 from math import dist, sqrt
 
+from fastlessons.exercises.l07 import nearest, one_step, stars_for
+
 def dot(a, b): return sum(x*y for x, y in zip(a, b))
 
-def stars_for(person, film, middle=3): return min(5, max(1, middle + dot(person, film)))
 def two_tastes_only(person, film, middle=3): return min(5, max(1, middle + person[0]*film[0] + person[1]*film[1]))
 def not_kept_inside(person, film, middle=3): return middle + dot(person, film)
 def always_three(person, film, middle=3): return min(5, max(1, 3 + dot(person, film)))
@@ -12,16 +13,11 @@ def sums_multiplied(person, film, middle=3): return min(5, max(1, middle + sum(p
 
 def others(films, i): return [j for j in range(len(films)) if j != i]
 def cosine(a, b): return dot(a, b)/sqrt(dot(a, a)*dot(b, b))
-def nearest(films, i): return max(others(films, i), key=lambda j: cosine(films[i], films[j]))
 def itself(films, i): return max(range(len(films)), key=lambda j: cosine(films[i], films[j]))
 def by_dot_product(films, i): return max(others(films, i), key=lambda j: dot(films[i], films[j]))
 def by_distance(films, i): return min(others(films, i), key=lambda j: dist(films[i], films[j]))
 def either_direction(films, i): return max(others(films, i), key=lambda j: abs(cosine(films[i], films[j])))
 def the_film(films, i): return films[nearest(films, i)]
-
-def one_step(person, film, stars, lr):
-    error = dot(person, film) - stars
-    return [p - lr*2*error*f for p, f in zip(person, film)], [f - lr*2*error*p for p, f in zip(person, film)]
 
 def one_after_the_other(person, film, stars, lr):   # the film's slope is taken with the new person
     error = dot(person, film) - stars
