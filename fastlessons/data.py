@@ -465,9 +465,10 @@ def _on_disk(name):
             if (base/f).is_dir() and not _missing(d, base/f): return base/f
 
 def _unasked(name):
-    "Choose the source where nobody names one: the real set on Colab and Kaggle."
-    cloud = 'COLAB_RELEASE_TAG' in os.environ or 'KAGGLE_KERNEL_RUN_TYPE' in os.environ
-    return 'full' if _on_disk(name) or cloud and DATASETS[name].files else 'sample'
+    "Choose the source where nobody names one: the sample, wherever there is one."
+    d = DATASETS[name]
+    if d.sample or d.drawn: return 'sample'
+    return 'full' if _on_disk(name) else 'sample'   # which says how to get it
 
 def _pick(name, source):
     "Return (source, folder) for data set `name`."
@@ -486,8 +487,7 @@ used = {}   # data set -> source, for all that was asked for; the ledger notes i
 def get_data(
     name:str, # data set: a key of `DATASETS`, e.g. 'pets'
     # 'sample', 'full' or a folder with the real set; None: FASTLESSONS_DATA if it is
-    # set, else the real set if it is on this disk (or this is Colab or Kaggle), else
-    # the sample
+    # set, else the sample; of a set that has none, the real one if it is on this disk
     source:'str | Path'=None,
 )->Path: # raises ValueError, FileNotFoundError, ConnectionError, OSError
     """Return the folder of a data set, and print what it is and where it is from.

@@ -121,32 +121,37 @@ def test_environment_variable(fake, server, tmp_path, monkeypatch, value, source
     assert data.used['fake'] == source
     assert len(list(path.glob('images/*.jpg'))) == (1 if source == 'sample' else 3)
 
-def test_argument_beats_environment_beats_disk_beats_sample(fake, home, tmp_path, monkeypatch):
+def test_argument_beats_environment_beats_sample(fake, home, tmp_path, monkeypatch):
     real = put(home/'data'/'fake-pets')
+    assert get_data('fake').parent == home/'samples' and data.used['fake'] == 'sample'   # even if the real set is here
+    monkeypatch.setenv('FASTLESSONS_DATA', 'full')
     assert get_data('fake') == real and data.used['fake'] == 'full'
-    monkeypatch.setenv('FASTLESSONS_DATA', 'sample')
-    assert get_data('fake').parent == home/'samples'
-    assert get_data('fake', 'full') == real
+    assert get_data('fake', 'sample').parent == home/'samples'
     assert get_data('fake', put(tmp_path/'mine')) == tmp_path/'mine'
     assert get_data('fake', str(tmp_path/'mine')) == tmp_path/'mine'
+
+def test_a_set_without_a_sample_is_taken_from_this_disk(fake, home):
+    fake(sample='')
+    with pytest.raises(ValueError, match='no bundled sample'): get_data('fake')
+    real = put(home/'data'/'fake-pets')
+    assert get_data('fake') == real and data.used['fake'] == 'full'
 
 @pytest.mark.parametrize('name', ['fake-pets', 'fake'])
 def test_an_earlier_download_of_fastai_is_found(fake, tmp_path, monkeypatch, name):
     monkeypatch.setenv('FASTAI_HOME', str(tmp_path/'fastai'))
     real = put(tmp_path/'fastai'/'data'/name)
-    assert get_data('fake') == get_data('fake', 'full') == real
+    assert get_data('fake', 'full') == real
     shutil.rmtree(real/'images')   # half of a set is none
-    get_data('fake')
-    assert data.used['fake'] == 'sample'
+    fails(ValueError, source='full')
 
 @pytest.mark.parametrize('variable', ['COLAB_RELEASE_TAG', 'KAGGLE_KERNEL_RUN_TYPE'])
-def test_the_cloud_downloads_once(fake, server, home, monkeypatch, variable):
+def test_nothing_is_downloaded_unasked(fake, server, home, monkeypatch, variable):
     monkeypatch.setenv(variable, 'x')
-    get_data('fake')
-    assert data.used['fake'] == 'sample'   # cannot be downloaded by a program
     content = tarred(PICTURES)
     fake(files={server.add('fake.tar.gz', content): sha(content)})
-    assert get_data('fake') == get_data('fake') == home/'data'/'fake-pets'
+    get_data('fake')
+    assert data.used['fake'] == 'sample' and not server.asked
+    assert get_data('fake', 'full') == get_data('fake', 'full') == home/'data'/'fake-pets'
     assert data.used['fake'] == 'full' and len(server.asked) == 1
     assert left(home/'data') == sorted(['fake-pets', 'fake-pets/images', *(f'fake-pets/{n}' for n in PICTURES)])
 
