@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, metadata
 from io import BytesIO
 from mimetypes import guess_type
 from pathlib import Path
-from threading import Event
+from threading import Event, current_thread, main_thread
 from typing import Callable
 
 from . import core
@@ -310,6 +310,9 @@ def page(
 def kill_is_ctrl_c()->None: # nothing; KeyboardInterrupt is raised inside
     "Let SIGTERM (`kill`, a shutdown) end things as Ctrl-C does, tidied up."
     def stop(*_): raise KeyboardInterrupt
+    if current_thread() is not main_thread():
+        yield   # only the main thread hears of signals
+        return
     before = signal.signal(signal.SIGTERM, stop)
     try: yield
     finally: signal.signal(signal.SIGTERM, before)

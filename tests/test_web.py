@@ -2,6 +2,8 @@
 import base64, contextlib, functools, http.server, io, itertools, json, os, re, shutil, signal, socket, struct, subprocess, sys, threading, time, zlib
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"   # onnxruntime calls home otherwise
+from pathlib import Path
+
 import numpy as np, psutil, pytest, requests
 from PIL import Image
 
@@ -101,7 +103,9 @@ class App:
 
     def memory(self): return sum(p.memory_info().rss for p in [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(True)])/1e6
 
-    def pictures(self): return [p for p in self.tmp.rglob('*') if p.is_file() and 'examples' not in p.parts]
+    def pictures(self):   # os.walk does not mind a folder that goes away while it looks
+        found = [Path(folder)/name for folder, _, names in os.walk(self.tmp) for name in names]
+        return [p for p in found if 'examples' not in p.parts]
 
     def stop(self):
         self.process.terminate()
