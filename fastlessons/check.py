@@ -11,6 +11,7 @@ import ast, inspect, json, os, pkgutil, platform, sys, time
 from functools import wraps
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 from textwrap import dedent
 from types import FunctionType
 from typing import Any, Callable
@@ -220,7 +221,7 @@ def results()->list[dict]: # oldest first; a line that cannot be read is left ou
     return _lines('results.jsonl')
 
 # %% ../nbs/lib/check.ipynb #a17fcf81
-def real_file()->core.Path: # `real.json`, which travels with the samples
+def real_file()->Path: # `real.json`, which travels with the samples
     "Return the file with what the lessons gave on the real data."
     return core.bundle()/'real.json'
 
@@ -247,7 +248,7 @@ def real_results(
 
 def keep_real(
     line:dict, # what `record` returned in a run on real data
-    path:core.Path=None, # the file; None: `real_file()`
+    path:Path=None, # the file; None: `real_file()`
 )->None: # raises ValueError for a run on a sample
     "Write a lesson's results on the real data into the file that travels."
     path = path or real_file()
