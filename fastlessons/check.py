@@ -257,7 +257,8 @@ def keep_real(
                          'real data: name its folder.')
     known = json.loads(path.read_text(encoding='utf-8')) if path.is_file() else {}
     keep = ('when', 'cores', 'device', 'torch', 'seconds', 'metrics')
-    known[line['lesson']] = dict(data=sorted(line['data']), **{k: line[k] for k in keep})
+    entry = dict(data=sorted(line['data']), **{k: line[k] for k in keep})
+    known[line['lesson']] = entry
     text = json.dumps(dict(sorted(known.items())), indent=1)
     with core.atomic_write(path) as new: new.write_text(text+'\n', encoding='utf-8')
 

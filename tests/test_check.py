@@ -3,7 +3,7 @@ import json, os, re, runpy, subprocess, sys
 
 import nbformat, pytest
 
-from conftest import ROOT
+from conftest import ROOT, refuses
 from fastlessons import check, data
 from fastlessons.check import CASES, cases, exercise, record, results, run_cases
 
