@@ -11,6 +11,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'fastlessons.check._not_begun': ('lib/check.html#_not_begun', 'fastlessons/check.py'),
                                    'fastlessons.check._note_try': ('lib/check.html#_note_try', 'fastlessons/check.py'),
                                    'fastlessons.check._noting': ('lib/check.html#_noting', 'fastlessons/check.py'),
+                                   'fastlessons.check._round': ('lib/check.html#_round', 'fastlessons/check.py'),
                                    'fastlessons.check._says_nothing': ('lib/check.html#_says_nothing', 'fastlessons/check.py'),
                                    'fastlessons.check.cases': ('lib/check.html#cases', 'fastlessons/check.py'),
                                    'fastlessons.check.exercise': ('lib/check.html#exercise', 'fastlessons/check.py'),

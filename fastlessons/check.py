@@ -229,22 +229,26 @@ def real_results(
     lesson:str, # number of the lesson, e.g. '07'
     words:dict=None, # metric -> what it is, in plain words; None: all, by their names
     **here:float, # what this run measured: metric=number, for a column beside
-)->'pd.DataFrame': # a row a metric; raises ValueError where nothing was measured
+)->'pd.DataFrame': # a row a metric, '–' for what was not measured
     "Show what a lesson's cells gave on the real data, when and on what machine."
     import pandas as pd
     known = json.loads(real_file().read_text(encoding='utf-8'))
-    real = known[core.check_name(lesson, sorted(known), 'lesson with real results')]
-    words = words or {k: k.replace('_', ' ') for k in real['metrics']}
-    for k in [*words, *here]: core.check_name(k, list(real['metrics']), 'metric')
+    real = known.get(lesson, dict(data=[], metrics={}))
+    numbers = real['metrics']
+    words = words or {k: k.replace('_', ' ') for k in {**numbers, **here}}
+    for k in here: core.check_name(k, list(words), 'metric among the words')
+    column = {says: _round(numbers.get(k)) for k, says in words.items()}
+    if numbers:
+        column['seconds, whole lesson'] = f"{real['seconds']:.0f}"
+        column['measured'] = f"{real['when'][:10]}, {real['cores']} cores"
     titles = [data.DATASETS[name].title.split(':')[0] for name in real['data']]
-    column = {says: f"{real['metrics'][k]:.3f}" for k, says in words.items()}
-    column |= {'seconds, whole lesson': f"{real['seconds']:.0f}",
-               'measured': f"{real['when'][:10]}, {real['cores']} cores"}
-    table = pd.DataFrame({f"real: {', '.join(titles)}": column})
+    table = pd.DataFrame({f"real: {', '.join(titles) or 'not yet'}": column})
     if here:
-        mine = {words.get(k, k): f'{float(v):.3f}' for k, v in here.items()}
+        mine = {words[k]: _round(v) for k, v in here.items()}
         table.insert(0, 'this run', pd.Series(mine).reindex(table.index).fillna(''))
     return table
+
+def _round(v): return '–' if v is None else f'{float(v):.3f}'
 
 def keep_real(
     line:dict, # what `record` returned in a run on real data

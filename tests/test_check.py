@@ -261,5 +261,5 @@ def test_real_results(tmp_path, monkeypatch):
     assert list(table.columns) == ['this run', 'real: MovieLens 100k']
     assert table.loc['error in stars'].tolist() == ['0.800', '0.910'] and table.iloc[-1, -1] == '2026-01-02, 2 cores'
     refuses(ValueError, lambda: check.keep_real(dict(line, data=dict(movielens='sample')), path), 'real data')
-    refuses(ValueError, lambda: check.real_results('02'), '02')
+    assert check.real_results('02', dict(dot='error'), dot=.8).iloc[0].tolist() == ['0.800', '–'], 'before it is measured'
     refuses(ValueError, lambda: check.real_results('07', dot=1., dott=2.), 'dot')

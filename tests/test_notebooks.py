@@ -53,6 +53,7 @@ def test_lesson_runs_on_the_sample(path, tmp_path):
 def test_kept_real_results_lie_in_their_bands():
     "What stands beside the sample's results in a lesson, in data/real.json, is what the lesson gives today."
     for number, kept in json.loads((ROOT/'data/real.json').read_text()).items():
+        assert set(kept['metrics']) == set(EXPECTED[number]['folder']) - {'seconds'}, f'measure lesson {number} again: make save N={number} DATA=folder'
         for name, value in kept['metrics'].items():
             low, high = EXPECTED[number]['folder'][name]
             assert low <= value <= high, f'lesson {number}: {name} is {value}. Measure it again: make save N={number} DATA=folder'
