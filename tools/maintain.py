@@ -1,8 +1,9 @@
 """What those who work on the lessons need: `save NN` runs a notebook and saves it,
-`readme` makes README.md from the index, `map` prints the map of the library.
+`real NN FOLDER` keeps what a lesson gives on the real data in that folder, `readme`
+makes README.md from the index, `map` prints the map of the library.
 
 The tests import this file to see that what is committed is in step."""
-import ast, base64, configparser, io, os, re, sys
+import ast, base64, configparser, io, json, os, re, subprocess, sys, tempfile
 from pathlib import Path
 
 import nbformat
@@ -105,6 +106,17 @@ def save(number):
     picture(nb, path.stem)
     print(f'{path.name}: {path.stat().st_size//1024} KB')
 
+def real(number, folder):
+    "Run a lesson on the real data in `folder`; keep its results in data/real.json."
+    from fastlessons.check import keep_real
+    with tempfile.TemporaryDirectory() as tmp:
+        env = dict(os.environ, FASTLESSONS_HOME=f'{tmp}/home')
+        command = [sys.executable, '-m', 'fastlessons', 'run', number, '--data', folder,
+                   '--out', tmp]
+        subprocess.run(command, env=env, check=True)
+        lines = Path(tmp, 'home', 'results.jsonl').read_text().splitlines()
+    keep_real(json.loads(lines[-1]), ROOT/'data'/'real.json')
+
 def modules():
     "Return the modules made by notebooks: name, e.g. 'vision.cnn' -> its file as text."
     package = ROOT/'fastlessons'
@@ -159,6 +171,7 @@ def library_map(folder=ROOT):
 
 if __name__ == '__main__':
     if sys.argv[1:2] == ['save'] and len(sys.argv) == 3: save(sys.argv[2])
+    elif sys.argv[1:2] == ['real'] and len(sys.argv) == 4: real(*sys.argv[2:])
     elif sys.argv[1:] == ['readme']:
         (ROOT/'README.md').write_text(readme(), encoding='utf-8')
     elif sys.argv[1:] == ['map']: print(library_map())
