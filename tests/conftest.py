@@ -18,10 +18,13 @@ USERS = 'FASTLESSONS_DATA', 'COLAB_RELEASE_TAG', 'KAGGLE_KERNEL_RUN_TYPE'  # wha
 # The files that take longest, in this order; all others come after them.
 LONG = ['test_web', 'test_notebooks']
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     "Let the longest files come first: what is short can fill up the process that ends earlier."
     place = {name: i for i, name in enumerate(LONG)}
     items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+    for item in items:   # an app that runs, a browser
+        if {'app', 'browser'} & set(item.fixturenames): item.add_marker('slow')
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
