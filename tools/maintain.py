@@ -30,6 +30,17 @@ def badges(name):
             f'[![Open in Kaggle]({kaggle}/static/images/open-in-kaggle.svg)]'
             f'({kaggle}/kernels/welcome?src=https://github.com/{page})')
 
+def installer(path):
+    "Return how a lesson's first cell installs the library, with the lesson's extras."
+    from fastlessons.course import extras, read_lesson
+    needs, useful = extras(read_lesson(path))
+    what = f"git+{settings()['repo_url']}"
+    names = ','.join(needs + useful)
+    if names: what = f'"fastlessons[{names}] @ {what}"'
+    # pip without --upgrade leaves alone what is there, such as the platform's own torch
+    return ('try: import fastlessons\nexcept ImportError:   # as on Colab and Kaggle\n'
+            f'    %pip install -q {what}\n')
+
 def readme():
     "Return README.md: the index as Markdown, with links that work from the root."
     parts = [MADE]
@@ -80,9 +91,11 @@ def save(number):
     from nbdev.clean import nbdev_clean
     path = find(number)
     nb = nbformat.read(path, 4)
-    line = re.compile(r'^\[!\[Open in Colab\].*$', re.M)   # made from settings.ini
+    line = re.compile(r'^\[!\[Open in Colab\].*$', re.M)   # both made from settings.ini
+    lines = re.compile(r'^try: import fastlessons\n.+\n.+%pip.+\n', re.M)
     for c in nb.cells:
         if c.cell_type == 'markdown': c.source = line.sub(badges(path.stem), c.source)
+        elif lines.search(c.source): c.source = lines.sub(installer(path), c.source)
     execute(nb, path.parent)
     for c in nb.cells:
         if c.cell_type == 'code': c.outputs = [o for o in c.outputs if not _is_empty(o)]
