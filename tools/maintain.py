@@ -1,8 +1,9 @@
 """What those who work on the lessons need: `save NN` runs a notebook and saves it,
-`readme` makes README.md from the index, `map` prints the map of the library.
+`real NN FOLDER` keeps what a lesson gives on the real data in that folder, `readme`
+makes README.md from the index, `map` prints the map of the library.
 
 The tests import this file to see that what is committed is in step."""
-import ast, base64, configparser, io, os, re, sys
+import ast, base64, configparser, io, json, os, re, subprocess, sys, tempfile
 from pathlib import Path
 
 import nbformat
@@ -28,6 +29,17 @@ def badges(name):
             f'({colab}/github/{page}) '
             f'[![Open in Kaggle]({kaggle}/static/images/open-in-kaggle.svg)]'
             f'({kaggle}/kernels/welcome?src=https://github.com/{page})')
+
+def installer(path):
+    "Return how a lesson's first cell installs the library, with the lesson's extras."
+    from fastlessons.course import extras, read_lesson
+    needs, useful = extras(read_lesson(path))
+    what = f"git+{settings()['repo_url']}"
+    names = ','.join(needs + useful)
+    if names: what = f'"fastlessons[{names}] @ {what}"'
+    # pip without --upgrade leaves alone what is there, such as the platform's own torch
+    return ('try: import fastlessons\nexcept ImportError:   # as on Colab and Kaggle\n'
+            f'    %pip install -q {what}\n')
 
 def readme():
     "Return README.md: the index as Markdown, with links that work from the root."
@@ -131,9 +143,11 @@ def save(number):
     from nbdev.clean import nbdev_clean
     path = find(number)
     nb = nbformat.read(path, 4)
-    line = re.compile(r'^\[!\[Open in Colab\].*$', re.M)   # made from settings.ini
+    line = re.compile(r'^\[!\[Open in Colab\].*$', re.M)   # both made from settings.ini
+    lines = re.compile(r'^try: import fastlessons\n.+\n.+%pip.+\n', re.M)
     for c in nb.cells:
         if c.cell_type == 'markdown': c.source = line.sub(badges(path.stem), c.source)
+        elif lines.search(c.source): c.source = lines.sub(installer(path), c.source)
     execute(nb, path.parent)
     for c in nb.cells:
         if c.cell_type == 'code': tidy(c)
@@ -143,6 +157,17 @@ def save(number):
     nbdev_clean(str(path))
     picture(nb, path.stem)
     print(f'{path.name}: {path.stat().st_size//1024} KB')
+
+def real(number, folder):
+    "Run a lesson on the real data in `folder`; keep its results in data/real.json."
+    from fastlessons.check import keep_real
+    with tempfile.TemporaryDirectory() as tmp:
+        env = dict(os.environ, FASTLESSONS_HOME=f'{tmp}/home')
+        command = [sys.executable, '-m', 'fastlessons', 'run', number, '--data', folder,
+                   '--out', tmp]
+        subprocess.run(command, env=env, check=True)
+        lines = Path(tmp, 'home', 'results.jsonl').read_text().splitlines()
+    keep_real(json.loads(lines[-1]), ROOT/'data'/'real.json')
 
 def modules():
     "Return the modules made by notebooks: name, e.g. 'vision.cnn' -> its file as text."
@@ -198,6 +223,7 @@ def library_map(folder=ROOT):
 
 if __name__ == '__main__':
     if sys.argv[1:2] == ['save'] and len(sys.argv) == 3: save(sys.argv[2])
+    elif sys.argv[1:2] == ['real'] and len(sys.argv) == 4: real(*sys.argv[2:])
     elif sys.argv[1:] == ['readme']:
         (ROOT/'README.md').write_text(readme(), encoding='utf-8')
     elif sys.argv[1:] == ['map']: print(library_map())
