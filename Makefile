@@ -44,7 +44,8 @@ bench: .venv/ready   # measures again what RESULTS.md holds
 	@echo 'Done. To have the command fastlessons in your shell: source .venv/bin/activate'
 
 # For those who work on the lessons: see CONTRIBUTING.md.
-save: .venv/ready   # runs and saves a notebook (N=02, N=vision/cnn)
+save: .venv/ready   # runs and saves a notebook (N=02, N=vision/cnn); DATA=folder: first measures it on real data
+	@$(if $(DATA),$(BIN)/python tools/maintain.py real $(N) $(DATA))
 	@$(BIN)/python tools/maintain.py save $(N)
 
 readme: .venv/ready

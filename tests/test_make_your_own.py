@@ -18,7 +18,7 @@ def start(path, values):
     ns = {}
     for c in nbformat.read(path, 4).cells:
         if c.cell_type != 'code': continue
-        for n in ast.parse(re.sub(r'^ *[%!].*', '', c.source, flags=re.M)).body:   # without %magic and !command
+        for n in ast.parse(re.sub(r'^( *)[%!].*', r'\1pass', c.source, flags=re.M)).body:   # without %magic and !command
             name = getattr(n, 'name', None) or isinstance(n, ast.Assign) and getattr(n.targets[0], 'id', None)
             if isinstance(n, (ast.Import, ast.ImportFrom)) or name in values:
                 exec(compile(ast.Module([n], []), path.name, 'exec'), ns)

@@ -50,6 +50,14 @@ def test_lesson_runs_on_the_sample(path, tmp_path):
     page = (tmp_path/f'{path.stem}.html').read_text(encoding='utf-8')
     assert (tmp_path/f'{path.stem}.ipynb').exists() and '<h1' in page and 'Traceback' not in page
 
+def test_kept_real_results_lie_in_their_bands():
+    "What stands beside the sample's results in a lesson, in data/real.json, is what the lesson gives today."
+    for number, kept in json.loads((ROOT/'data/real.json').read_text()).items():
+        assert set(kept['metrics']) == set(EXPECTED[number]['folder']) - {'seconds'}, f'measure lesson {number} again: make save N={number} DATA=folder'
+        for name, value in kept['metrics'].items():
+            low, high = EXPECTED[number]['folder'][name]
+            assert low <= value <= high, f'lesson {number}: {name} is {value}. Measure it again: make save N={number} DATA=folder'
+
 @pytest.mark.skipif(not (SHARED/'data').exists(), reason='real data not here: ../shared/data')
 @pytest.mark.parametrize('number', [n for n in EXPECTED if 'folder' in EXPECTED[n]])
 def test_lesson_runs_on_real_data(number, tmp_path):
