@@ -262,4 +262,4 @@ def test_real_results(tmp_path, monkeypatch):
     assert table.loc['error in stars'].tolist() == ['0.800', '0.910'] and table.iloc[-1, -1] == '2026-01-02, 2 cores'
     refuses(ValueError, lambda: check.keep_real(dict(line, data=dict(movielens='sample')), path), 'real data')
     assert check.real_results('02', dict(dot='error'), dot=.8).iloc[0].tolist() == ['0.800', '–'], 'before it is measured'
-    refuses(ValueError, lambda: check.real_results('07', dot=1., dott=2.), 'dot')
+    refuses(ValueError, lambda: check.real_results('07', dict(dot='error'), dott=2.), 'dot')

@@ -673,3 +673,8 @@ def test_real_set_in_a_collection(shared, name, monkeypatch, capsys):
 def test_real_set_missing_from_a_collection(shared, tmp_path):
     (tmp_path/'mnist').symlink_to(shared/'data'/'mnist')
     with pytest.raises(FileNotFoundError, match='is not Oxford-IIIT Pet.*holds mnist'): get_data('pets', tmp_path)
+
+def test_the_bikes_are_the_real_table(home):
+    "The sample of `bike` is the authors' own table, byte for byte."
+    path = get_data('bike', 'sample')
+    for name, want in data.DATASETS['bike'].sums.items(): assert hashlib.sha256((path/name).read_bytes()).hexdigest() == want
