@@ -36,6 +36,7 @@ class DataSet:
 # %% ../nbs/lib/data.ipynb #8702b09d
 _mnist = 'https://ossci-datasets.s3.amazonaws.com/mnist/'
 _pets = 'https://www.robots.ox.ac.uk/~vgg/data/pets/data/'
+_WHOLE = 'the real set, all of it'
 
 DATASETS = dict(
     pets=DataSet(
@@ -97,7 +98,7 @@ DATASETS = dict(
     bike=DataSet(
         title='Bike sharing: rentals by the hour',
         items='17,379 hours', mb=1,
-        licence='CC BY 4.0 (UCI)',
+        licence='CC BY 4.0 (Fanaee-T and Gama)',
         home='https://archive.ics.uci.edu/dataset/275/bike+sharing+dataset',
         folders=('bike-sharing', 'bike'),
         needs=('hour.csv', 'day.csv'),
@@ -111,7 +112,8 @@ DATASETS = dict(
                 'e03de4ee4ef4dc376ac6e04bf829673c6269e8eba5c60fa121640fa2f829504f',
             'day.csv':
                 'a6bcf826782d3c0fbfdcbeead17cd0884185a0dafe8ff10cd48a874ee7ba18be',
-        }),
+        },
+        sample=_WHOLE),
     cifar10=DataSet(
         title='CIFAR-10: small colour pictures',
         items='60,000 pictures', mb=163,
@@ -504,7 +506,8 @@ def get_data(
     sample = f'the sample: {d.drawn}' if d.drawn else f'the bundled sample: {d.sample}'
     what = dict(sample=sample, full='the real set',
                 folder='your folder with the real set')
-    rest = _other(name, 'sample') if source == 'sample' else ''
+    more = source == 'sample' and d.sample != _WHOLE
+    rest = _other(name, 'sample') if more else ''
     says = f'{name}: {what[source]}. {_count(d, path)} in {tilde(path)}. {rest}'
     print(says.strip())
     used[name] = source
