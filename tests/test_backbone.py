@@ -1,7 +1,7 @@
 "The bundled backbone: its weights, how it is chosen, how it is trained, and that fastai is left as it is until it is asked for."
 import subprocess, sys
 
-import torch, torchvision.models as tvm
+import pytest, torch, torchvision.models as tvm
 from fastai.vision.all import create_vision_model, imagenet_stats
 from fastai.vision.learner import model_meta
 from safetensors import safe_open
@@ -50,6 +50,7 @@ backbone('mobilenet_v2'), backbone('resnet_mini')
 print(len(model_meta) - len(before))
 """
 
+@pytest.mark.slow
 def test_imports_bring_no_more_than_they_must():
     "Who imports blocks or texts gets no drawings and networks with them; fastai's table is left alone until a network is asked for."
     run = subprocess.run([sys.executable, '-c', IMPORTS], capture_output=True, text=True, check=True)

@@ -148,6 +148,7 @@ def test_passengers_within_a_point(name, request):
     a, b = fair(ForestClassifier, x, y, as_numbers(x))
     assert a > b - .01 and a > .78, (a, b)
 
+@pytest.mark.slow
 def test_bike_sharing_within_a_hundredth(shared):
     d = pd.read_csv(shared/'data'/'bike-sharing'/'hour.csv').sample(6000, random_state=0)
     x = d[['season', 'yr', 'mnth', 'hr', 'holiday', 'weekday', 'workingday', 'weathersit', 'temp', 'atemp', 'hum', 'windspeed']]
