@@ -14,6 +14,13 @@ if 'PYTEST_XDIST_WORKER' in os.environ: os.environ.setdefault('OMP_NUM_THREADS',
 sys.modules.setdefault('rfc3987_syntax', None)   # jsonschema builds a grammar of it for seconds; nothing here needs it
 USERS = 'FASTLESSONS_DATA', 'COLAB_RELEASE_TAG', 'KAGGLE_KERNEL_RUN_TYPE'  # what a user's own machine may have set
 
+try:
+    from hypothesis import settings
+    settings.register_profile('short', max_examples=20, derandomize=True, deadline=None, database=None)
+    settings.register_profile('long', max_examples=int(os.environ.get('HYPOTHESIS_EXAMPLES', 5000)), deadline=None, database=None)
+    settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'short'))
+except ImportError: pass   # the tests that need it are skipped
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     "Keep each file in one process, so that what it prepares is prepared once; only the notebooks are dealt out one by one."
