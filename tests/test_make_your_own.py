@@ -7,6 +7,8 @@ import nbformat, numpy as np, pandas as pd, pytest
 
 from conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 def fences(number):
     "Return the ```python blocks of 'Make your own', and the lesson's path."
     path, = (ROOT/'nbs').glob(f'{number}_*.ipynb')
