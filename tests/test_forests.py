@@ -155,6 +155,7 @@ def test_bike_sharing_within_a_hundredth(shared):
     a, b = fair(ForestRegressor, x, d.cnt, n=40)
     assert a > b - .01 and a > .9, (a, b)
 
+@pytest.mark.slow
 @pytest.mark.parametrize('ours,load', [(ForestClassifier, datasets.load_breast_cancer), (ForestClassifier, datasets.load_digits),
                                        (ForestRegressor, datasets.load_diabetes)])
 def test_scikit_learns_own_data(ours, load):
