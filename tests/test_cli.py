@@ -441,7 +441,7 @@ def test_the_real_lessons_name_extras_that_there_are():
     assert set(found['02'][0]) == {'app', 'onnx'} and found['04'] == ([], ['nlp']) and found['05'] == ([], [])
 
 @pytest.mark.parametrize('error, says', [(ValueError("There is no architecture 'resnet43'. Did you mean 'resnet34'?"), 'resnet34'),
-                                               (OSError('Name or service not known'), 'The weights of resnet43 are not on this disk')])
+                                               (ConnectionError('resnet43-x.pth (83 MB) is not on this disk'), 'is not on this disk')])
 def test_an_architecture_that_cannot_be_had_is_found_first(call, monkeypatch, error, says):
     def backbone(arch): raise error
     monkeypatch.setitem(sys.modules, 'fastlessons.vision.backbone', types.SimpleNamespace(backbone=backbone))
