@@ -161,6 +161,18 @@ def test_refuses_what_are_no_numbers(col, words):
     df = pd.DataFrame(dict(cost=col)).set_index(pd.Index(list('pqr')))
     fails(ValueError, lambda: TabularPrep(df, cont_names=['cost']), "'cost'", *words)
 
+@pytest.mark.parametrize('words,todo', [([f'1,{i:03}' for i in range(60)], "thousands=','"), ([f'{i},5' for i in range(60)], "decimal=','"), ([f'{i}%' for i in range(60)], '.str.replace')])
+def test_numbers_in_another_notation(words, todo):
+    df = table().assign(cost=words)
+    fails(ValueError, lambda: TabularPrep(df, cont_names=['cost']), "'cost'", todo, 'cat_names')
+    fails(ValueError, lambda: split_columns(df), "'cost'", todo)
+    fails(ValueError, lambda: TabularClassifier([], ['a']).fit(df, df.cost), "'cost'", 'TabularRegressor')
+    assert TabularPrep(df.assign(cost=[words[0], words[1]]*30), cat_names=['cost']).cards == [3]   # named as categories
+
+def test_dates_are_left_out_of_a_guess():
+    with pytest.warns(UserWarning, match='Left out: .*day'): cats, conts = split_columns(table().assign(day=['2024-01-31', '2024-02-28']*30))
+    assert 'day' not in cats + conts
+
 def test_bad_numbers_in_later_rows():
     prep = TabularPrep(table(), cont_names=['a', 'b'])
     fails(ValueError, lambda: prep(table(a='?')), "'a'", "'?' in row 0", '57 more of 60 rows')
