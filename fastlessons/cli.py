@@ -713,10 +713,17 @@ def _say(text, status):
     with redirect_stdout(sys.stderr): _print(f'fastlessons: {text}')
     return status
 
+def _print_anywhere():
+    "Let no work be reported as failed because a name in it cannot be printed."
+    for stream in sys.stdout, sys.stderr:
+        if getattr(stream, 'errors', '') != 'strict': continue
+        if hasattr(stream, 'reconfigure'): stream.reconfigure(errors=core.PLAIN)
+
 def main(
     argv:list[str]|None=None, # words after `fastlessons`; None: those of this process
 )->int: # the exit status: 0 well, 1 failed, 2 mistyped, 130 stopped
     "Run the `fastlessons` command."
+    _print_anywhere()
     try: args = _read(sys.argv[1:] if argv is None else argv)
     except SystemExit as e: return e.code   # after --help, --version, typing mistakes
     except ValueError as e: return _say(e, 2)

@@ -13,7 +13,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
-from .core import bundle, check_name, document, home, tilde, writable
+from .core import bundle, check_name, document, home, say, tilde, writable
 
 # %% ../nbs/lib/data.ipynb #dd1947d5
 @dataclass
@@ -263,8 +263,8 @@ def _samples():
     if base is None:
         raise OSError(f'Neither {tilde(home())} nor {tempfile.gettempdir()} can be '
                       f'written to. {advice}')
-    print(f'{tilde(home())} cannot be written to, so the sample goes to {base}. '
-          f'{advice}')
+    say(f'{tilde(home())} cannot be written to, so the sample goes to {base}. '
+        f'{advice}')
     return base
 
 def _drawn(name):
@@ -519,7 +519,7 @@ def get_data(
     more = source == 'sample' and d.sample != _WHOLE
     rest = _other(name, 'sample') if more else ''
     says = f'{name}: {what[source]}. {_count(d, path)} in {tilde(path)}. {rest}'
-    print(says.strip())
+    say(says.strip())
     used[name] = source
     return path
 
