@@ -6,7 +6,7 @@
 __all__ = ['DATASETS', 'used', 'DataSet', 'build', 'is_sample', 'read_idx', 'read_cifar', 'get_data', 'on_this_disk']
 
 # %% ../nbs/lib/data.ipynb #860aa036
-import gzip, os, shutil, tarfile, tempfile, zipfile, zlib
+import gzip, os, shutil, struct, tarfile, tempfile, zipfile, zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -195,6 +195,9 @@ DATASETS = dict(
 
 # %% ../nbs/lib/data.ipynb #54cdd415
 _CUT_OFF = EOFError, zlib.error, gzip.BadGzipFile   # damaged compressed bytes
+# what zipfile and tarfile raise, besides their own errors, for damaged heads
+_ODD_HEAD = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError,
+             struct.error)
 
 def _check_inside(archive, names):
     "Refuse an archive with a path that leads out of its folder, on any system."
@@ -223,7 +226,7 @@ def _unpack(archive, dest):
                 _check_inside(archive, f.getnames())
                 _check_plain(archive, f.getmembers())
                 f.extractall(dest, filter='data')
-    except (zipfile.BadZipFile, tarfile.TarError, *_CUT_OFF) as e:
+    except (zipfile.BadZipFile, tarfile.TarError, *_ODD_HEAD, *_CUT_OFF) as e:
         raise ValueError(f'{archive.name} cannot be unpacked: {e}') from e
 
 def build(
