@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['GAP', 'home', 'bundle', 'writable', 'with_our_bin', 'tilde', 'atomic_write', 'Saved', 'check_name', 'get_column',
-           'check_rows', 'check_int', 'check_number', 'check_same_length', 'exact_key', 'in_order', 'distinct',
-           'look_up', 'progress', 'document', 'renamed']
+           'check_rows', 'check_int', 'check_number', 'check_same_length', 'as_list', 'one_line', 'exact_key',
+           'in_order', 'distinct', 'look_up', 'progress', 'document', 'renamed']
 
 # %% ../nbs/lib/core.ipynb #d44103be
 import json, math, numbers, operator, os, sys, tempfile
@@ -299,6 +299,40 @@ def check_same_length(
     if len(set(n.values())) > 1:
         counts = ' and '.join(f'{v:,} {k}' for k, v in n.items())
         raise ValueError(f'{counts}. Expected as many of each.')
+
+# %% ../nbs/lib/core.ipynb #06d230c2
+def _is_one(o):
+    "Is `o` a text, a path or an open file? A Series may have a row named 'read'."
+    if hasattr(o, 'iloc'): return False
+    return isinstance(o, (str, bytes, os.PathLike)) or hasattr(o, 'read')
+
+def as_list(
+    things:'Iterable', # list, tuple, Series, array (n,), generator, ...
+    what:str, # what they are, for the message: the parameter's name
+    one:type|tuple=(), # types of which a single thing is meant as a list of it
+)->list: # raises TypeError for what is no list of things
+    "Make a list of what was given; refuse what would be looped over by accident."
+    kind = type(things).__name__
+    if one and isinstance(things, one): return [things]
+    ndim = getattr(things, 'ndim', 1)
+    if ndim == 2 and hasattr(things, 'columns'):
+        says, todo = 'a table', "one of its columns: df['name']"
+    elif isinstance(things, dict): says, todo = 'a dict', 'list(d) or list(d.values())'
+    elif isinstance(things, (set, frozenset)):
+        says, todo = 'a set, which has no order', 'sorted(...)'
+    elif _is_one(things): says, todo = f'one {kind}', 'a list: [...]'
+    elif ndim != 1:
+        says, todo = f'of shape {tuple(things.shape)}', 'one axis: (n,)'
+    elif not hasattr(things, '__iter__') and not hasattr(things, '__getitem__'):
+        says, todo = f'{things!r:.60}', 'a list'
+    else: return list(things)
+    raise TypeError(f'{what} is {says}. Expected {todo}.')
+
+def one_line(
+    text:'str|Path', # e.g. the name of a file
+)->str: # line ends and other signs that cannot be seen are written as in Python
+    "Write a text for a message: it stays in its line."
+    return ''.join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
 
 # %% ../nbs/lib/core.ipynb #86bd927e
 GAP = 'a gap', None   # the key of None and of all kinds of NaN

@@ -15,6 +15,7 @@ from fastlessons.deploy import classifier as runtime, export as deploy
 from fastlessons.vision.backbone import backbone
 from fastlessons.data import get_data
 from fastlessons.deploy.classifier import PictureClassifier, upright
+from fastlessons.vision import picture_files
 from fastlessons.deploy.export import export_classifier
 from fastlessons.simple.deployment import by_loss, error_when, predict_simply
 
@@ -318,8 +319,8 @@ def test_help_tells_of_every_parameter_of_a_method():
         for p in inspect.signature(f).parameters.values(): assert p.name == 'self' or f'{p.name}: ' in f.__doc__, (name, p)
         assert 'Returns' in f.__doc__ or 'Raises' in f.__doc__
 
-def test_the_module_works_as_a_file_of_its_own(cats, photos, tmp_path):
-    shutil.copy(runtime.__file__, tmp_path/'classifier.py')
+def test_the_module_works_as_two_files_of_their_own(cats, photos, tmp_path):
+    for module in runtime, picture_files: shutil.copy(module.__file__, tmp_path)
     code = """import sys
 from classifier import PictureClassifier
 PictureClassifier.load(sys.argv[1]).predict_one(sys.argv[2])

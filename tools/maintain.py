@@ -38,7 +38,8 @@ def installer(path):
     names = ','.join(needs + useful)
     if names: what = f'"fastlessons[{names}] @ {what}"'
     # pip without --upgrade leaves alone what is there, such as the platform's own torch
-    return ('try: import fastlessons\nexcept ImportError:   # as on Colab and Kaggle\n'
+    return ('try: import fastlessons\n'
+            'except ImportError:   # as on Colab and Kaggle; needs the internet\n'
             f'    %pip install -q {what}\n')
 
 def readme():
