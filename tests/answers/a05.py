@@ -30,7 +30,7 @@ ANSWERS = {
                make(fill=lambda known: 0), make(std=st.stdev), make(filled=False), always_divides]),
     '05.2': dict(
         right=[who_did_what()],
-        wrong=[letters(A='all rows', D='ticket'), letters(A='right', B='ticket'), letters(B='shuffled', C='right'), {}, dict(A='right'), ['ticket'],
+        wrong=[letters(A='all rows', D='too long'), letters(A='right', B='too long'), letters(B='shuffled', C='right'), {}, dict(A='right'), ['too long'],
                dict.fromkeys('ABCD', 'right'), letters(A=1)]),
     '05.3': dict(
         right=[extra, child, lambda rows: [float(a < 12) for a in rows['Age']]],
