@@ -8,6 +8,7 @@ from packaging.requirements import Requirement
 from conftest import ROOT
 from test_structure import CFG, LESSONS, MODULES, SETTINGS, copy_project
 
+pytestmark = pytest.mark.slow
 JUNK = 'nbs/.ipynb_checkpoints/01-checkpoint.ipynb', 'nbs/models/model.pth', 'nbs/notes.txt', 'data/.DS_Store', 'data/models/x.pth', 'fastlessons/old.pyc'
 
 def call(*args, **kw):
@@ -34,10 +35,10 @@ def wheel(built):
 def fresh(wheel, tmp_path_factory):
     "Make a fresh environment with the wheel in it. The heavy dependencies are seen through a .pth file, not installed again."
     env = tmp_path_factory.mktemp('fresh')/'env'
-    venv.create(env, with_pip=True)
+    venv.create(env)
     python = env/('Scripts' if os.name == 'nt' else 'bin')/'python'
     outside = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'VIRTUAL_ENV')}
-    call(python, '-m', 'pip', 'install', '--quiet', '--no-deps', '--no-index', '--disable-pip-version-check', wheel, env=outside)
+    call(sys.executable, '-m', 'pip', '--python', python, 'install', '--quiet', '--no-deps', '--no-index', '--disable-pip-version-check', wheel, env=outside)
     site = Path(call(python, '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))', env=outside).strip())
     (site/'heavy.pth').write_text('\n'.join(dict.fromkeys(sysconfig.get_path(p) for p in ('purelib', 'platlib'))) + '\n')
     return python
@@ -93,9 +94,9 @@ def test_sdist_holds_what_it_takes_to_build(built):
     assert not {n for n in names if 'checkpoint' in n or n.endswith(('.pyc', '.pth', '.DS_Store', 'notes.txt'))}
 
 def test_it_is_the_installed_one(run, fresh):
-    where = run('import fastlessons; print(fastlessons.__file__)').strip()
+    where, version = run('import fastlessons; print(fastlessons.__file__); print(fastlessons.__version__)').splitlines()
     assert Path(where).is_relative_to(fresh.parent.parent) and not Path(where).is_relative_to(ROOT)
-    assert run('import fastlessons; print(fastlessons.__version__)').strip() == SETTINGS['version']
+    assert version == SETTINGS['version']
 
 def test_each_module_can_be_imported(run):
     "From the installed wheel, in an empty folder: as many as the checkout has, none of them from the checkout."

@@ -75,7 +75,32 @@ def _cut(im, size, rule):
 # %% ../../nbs/lib/deploy/classifier.ipynb #685fe46e
 MODEL_FILES = 'model.onnx', 'model.safetensors'
 CARD_FORMAT = 1   # a later one may mean something else
-_NEEDED = dict(labels=list, size=list, resize=dict, mode=str, files=dict)
+
+def _are_labels(o):
+    words = isinstance(o, list) and all(isinstance(label, str) for label in o)
+    return words and 0 < len(set(o)) == len(o)
+
+def _is_size(o):
+    "Are these two whole numbers, of pixels that fit into memory?"
+    if not isinstance(o, list) or len(o) != 2: return False
+    whole = all(type(n) is int and n > 0 for n in o)
+    return whole and o[0]*o[1] <= MAX_PIXELS
+
+def _is_rule(o):
+    "Is this a way to cut and scale that `_scaled` knows?"
+    from PIL import Image
+    if not isinstance(o, dict): return False
+    if o.get('method') == 'none': return True
+    filters = [f.name.lower() for f in Image.Resampling]
+    return (o.get('method') in ('crop', 'pad', 'squish') and _is_size(o.get('size'))
+            and o.get('pad_mode') in list(_FILL) and o.get('resample') in filters)
+
+def _are_files(o):
+    return isinstance(o, dict) and all(isinstance(o.get(n), str) for n in MODEL_FILES)
+
+# what prediction needs on the card, and what it must look like
+_NEEDED = dict(labels=_are_labels, size=_is_size, resize=_is_rule,
+               mode=lambda o: o in ('RGB', 'L'), files=_are_files)
 
 def _check_card(card):
     "Refuse what is no card, or one that lacks something that prediction needs."
@@ -84,8 +109,7 @@ def _check_card(card):
     if card['format'] != CARD_FORMAT:
         raise ValueError(f"card.json is of format {card['format']!r}, this version "
                          f"reads format {CARD_FORMAT}. Install a newer fastlessons.")
-    wrong = [k for k, kind in _NEEDED.items() if not isinstance(card.get(k), kind)]
-    wrong += [n for n in MODEL_FILES if n not in card.get('files', ())]
+    wrong = [k for k, holds in _NEEDED.items() if not holds(card.get(k))]
     if wrong:
         raise ValueError(f"card.json is damaged: {', '.join(wrong)} missing or not as "
                          "expected.")
@@ -181,7 +205,9 @@ class PictureClassifier:
         card = _read_card(folder)
         files = {name: _read_file(folder, name, card) for name in MODEL_FILES}
         # the same bytes that were checked, not the file again
-        return cls(card, _session(files['model.onnx']))
+        new = cls(card, _session(files['model.onnx']))
+        new._try_out()
+        return new
 
     def predict_one(self,
         # path, bytes, file object, PIL picture, or uint8 array (h, w), (h, w, 3) or
@@ -240,6 +266,18 @@ class PictureClassifier:
             return _cut(im, self.card['size'], self.card['resize'])
         except (ValueError, TypeError, FileNotFoundError) as e:
             raise type(e)(f'{which}{e}') from e
+
+    def _try_out(self):
+        "Refuse a network that does not fit the card: ask it about a black picture."
+        import numpy as np
+        asked = np.zeros((*self.card['size'], 3), 'uint8')
+        try: shape = self._probs([asked]).shape
+        except Exception as e:   # onnxruntime has types of its own
+            raise ValueError(f"model.onnx does not fit card.json: {e}") from e
+        n = len(self.classes_)
+        if shape != (1, n):
+            raise ValueError(f"model.onnx does not fit card.json: {n} labels, and the "
+                             f"network answers with an array of shape {shape}.")
 
     def _probs(self, pixels):
         "Run the network on uint8 arrays (h, w, 3): float32 (n, classes)."
