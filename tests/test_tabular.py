@@ -1,5 +1,5 @@
 "Tables: columns to numbers, the network, the file; against fastai, PyTorch and lesson 05; bad tables."
-import json, pickletools, warnings
+import json, pickletools, re, warnings
 from functools import partial
 
 import numpy as np, pandas as pd, pytest, torch
@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from torch.nn import functional as F
 
-from conftest import refuses
+from conftest import ROOT, refuses
 from fastlessons import tabular
 from fastlessons.data import get_data
 from fastlessons.simple.tabular import Cleaner, plus_minus

@@ -34,7 +34,7 @@ def _(prepare):
 # %% ../../nbs/lib/exercises/l05.ipynb #9bd2454f
 @cases('05.2')
 def _(who):
-    words = {'right', 'ticket', 'all rows', 'shuffled'}
+    words = {'right', 'too long', 'all rows', 'shuffled'}
     yield (f'a letter from A to D for each word; yours gave {who!r}',
            isinstance(who, dict) and set(who) == set('ABCD'))
     known = all(isinstance(word, str) for word in who.values())
@@ -44,8 +44,8 @@ def _(who):
             ('shuffled', 'C', 'where nothing can be learned, both scores are those of '
                               'always saying "died"'),
             ('right', 'B', 'the two scores are near each other, and no wonder'),
-            ('ticket', 'A', 'memorising helps with the rows that were seen, and '
-                            'with no others'),
+            ('too long', 'A', 'memorising helps with the rows that were seen, '
+                              'and with no others'),
             ('all rows', 'D', 'who has seen the validation set has memorised that, '
                               'too')):
         yield (f'another letter for {word!r}: {why}', who[letter] == word)
@@ -122,7 +122,7 @@ def prepare(train, rows):
 @solves('05.2')
 def who_did_what():
     "C learned nothing; D is too good to be true; A memorised; B is what is left."
-    return dict(A='ticket', B='right', C='shuffled', D='all rows')
+    return dict(A='too long', B='right', C='shuffled', D='all rows')
 
 # %% ../../nbs/lib/exercises/l05.ipynb #82372889
 @solves('05.3')

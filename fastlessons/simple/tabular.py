@@ -92,7 +92,7 @@ def plus_minus(
     "Give half the width of the 95% confidence interval of a share."
     return 1.96*(p*(1-p)/n)**.5
 
-# %% ../../nbs/05_tabular.ipynb #58cfc5c5
+# %% ../../nbs/05_tabular.ipynb #04dade02
 def paired(
     right_a:np.ndarray, # which answers of model A are right: booleans (n,)
     right_b:np.ndarray, # those of model B, for the same rows
