@@ -280,7 +280,7 @@ def test_an_example_tells_nothing_of_the_camera_and_is_what_the_classifier_sees(
     exif[0x010F], exif[0x0112] = 'Secret Camera', 6
     RGB.save(tmp_path/'a.jpg', exif=exif, quality=95)
     made = deploy.save_example(tmp_path/'a.jpg', tmp_path, 3, 'été / "x"\n<b>..')
-    assert made.name == '3_été_x_b.jpg' and b'Secret' not in made.read_bytes() and Image.open(made).size == (120, 90)
+    assert made.name == '3_été_x_b.jpg' and b'Secret' not in made.read_bytes() and Image.open(made).size == (90, 120)
     deep = Image.fromarray(np.tile(np.linspace(1000, 60000, 64), (64, 1)).astype('uint16'))
     deep.save(tmp_path/'scan.png')
     made = deploy.save_example(tmp_path/'scan.png', tmp_path, 4, '')

@@ -422,10 +422,11 @@ def test_serve_runs_until_ctrl_c_and_leaves_nothing(model, tmp_path):
     for _ in range(900):
         try: requests.get(f'http://127.0.0.1:{port}/config', timeout=5); break
         except requests.ConnectionError: time.sleep(.1)
+    assert p.stdout.readline().strip() == f'The app is at http://127.0.0.1:{port}/'
     os.killpg(p.pid, signal.SIGINT)   # as a terminal does
     out, err = p.communicate(timeout=30)
     assert p.returncode == 0 and 'Traceback' not in err, err
-    assert out.strip() == f'The app is at http://127.0.0.1:{port}/'   # nothing of public links
+    assert not out   # nothing of public links
     assert not list(tmp.iterdir())
 
 # ---------- a browser
