@@ -28,7 +28,8 @@ setup(
                  'fastlessons._web': 'web'},
     include_package_data=False,   # else all of MANIFEST.in travels, nbs/lib too
     package_data={'fastlessons._lessons': ['*.ipynb', 'images/*'],
-                  'fastlessons._samples': ['*.zip', '*.safetensors', '*.txt', '*.md'],
+                  'fastlessons._samples': ['*.zip', '*.safetensors', '*.txt', '*.md',
+                                           '*.json'],
                   'fastlessons._web': ['*.html', '*.css', '*.js']},
     entry_points={'console_scripts': ['fastlessons=fastlessons.cli:main']},
     classifiers=['Programming Language :: Python :: 3',

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from .core import Saved, check_int, check_number, check_rows
 from .core import check_same_length, document, get_column, renamed
+from .tables import check_written, written
 from .train import Batches, OneCycle, accuracy, fit
 
 # %% ../nbs/lib/tabular.ipynb #4bfafabf
@@ -23,15 +24,17 @@ def to_numbers(
 )->np.ndarray: # floats (n,), NaN in gaps; raises TypeError, ValueError
     "Read column `name` as numbers."
     col = get_column(df, name)
-    if col.dtype.kind in 'mMc':
+    if col.dtype.kind in 'mMc' or isinstance(col.dtype, pd.PeriodDtype):
         raise ValueError(f'Column {name!r} holds {col.dtype}, expected numbers. '
                          f'Of a date, make columns of numbers first: '
                          f'df[{name!r}].dt.month, .dt.dayofweek, .dt.hour.')
     values = col.astype(object) if col.dtype == 'category' else col
     num = pd.to_numeric(values, errors='coerce')
-    check_rows(col, (num.isna() & col.notna()).to_numpy(), 'should hold numbers',
-               f"Make gaps of them with pd.to_numeric(df[{name!r}], errors='coerce'), "
-               'or list the column in cat_names.')
+    bad = (num.isna() & col.notna()).to_numpy()
+    if bad.any(): check_written(values, name, 'Or list the column in cat_names.')
+    check_rows(col, bad, 'should hold numbers', 'Correct them, or read those that stand '
+               'for a gap as gaps: pd.read_csv(..., na_values=[...]). Or list the column '
+               'in cat_names.')
     x = num.to_numpy(float, na_value=np.nan)
     check_rows(col, np.abs(x) > 1e30,
                'holds infinity, or a number too large to count with',
@@ -160,20 +163,26 @@ def split_columns(
 )->tuple: # two lists, categories and numbers; warns of what is left out
     "Guess which columns are categories and which are numbers."
     check_int(n=n)
-    kinds = {c: _column_kind(get_column(df, c), n) for c in df.columns if c != target}
+    columns = {c: get_column(df, c) for c in df.columns if c != target}
+    kinds = {c: _column_kind(c, col, n) for c, col in columns.items()}
     out = [str(c) for c, kind in kinds.items() if kind == 'out']
     if out:
         warnings.warn(f"Left out: {', '.join(out)}. Always the same, different in most "
                       'rows, or dates.', stacklevel=2)
     return tuple([c for c, kind in kinds.items() if kind == k] for k in ('cat', 'cont'))
 
-def _column_kind(col, n):
+def _column_kind(name, col, n):
     "Tell whether a column holds 'cat'egories, 'cont'inuous numbers, or is left 'out'."
     known = col.dropna()
     words = col.dtype.kind not in 'iuf'
+    found = written(col, name) if words and col.dtype.kind not in 'bmMc' else None
+    if found and found.kind == 'dates': return 'out'
+    if found and found.way != 'plain':   # else the words would be left out, or classes
+        check_written(col, name, 'Or name the columns: cat_names=[...], cont_names=[...].')
     whole = not words and (known % 1 == 0).all()
     k = known.astype(str).nunique()
-    if k < 2 or col.dtype.kind in 'mMc': return 'out'
+    moments = col.dtype.kind in 'mMc' or isinstance(col.dtype, pd.PeriodDtype)
+    if k < 2 or moments: return 'out'
     if (words or whole) and k > max(n, .5*len(known)): return 'out'
     return 'cat' if words or whole and k <= n else 'cont'
 
@@ -229,6 +238,9 @@ class _Classes:
         if amounts:
             raise ValueError(f'Column {name!r} holds {amounts[0]!r}, an amount. '
                              'Expected classes; for amounts there is TabularRegressor.')
+        written_as = written(col, name)
+        if written_as and written_as.kind == 'numbers' and written_as.way != 'plain':
+            check_written(col, name, 'Then use TabularRegressor.')
         self.classes = sorted(found, key=lambda v: (isinstance(v, str), v))
         if len(found) < 2:
             raise ValueError(f'Column {name!r} holds {found[0]!r} in all training '

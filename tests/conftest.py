@@ -11,8 +11,27 @@ sys.path.insert(0, str(ROOT))   # the tests are of this checkout, whatever else 
 os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
 if 'PYTEST_XDIST_WORKER' in os.environ: os.environ.setdefault('OMP_NUM_THREADS', '1')   # one core for each process
 
-sys.modules.setdefault('rfc3987_syntax', None)   # jsonschema builds a grammar of it for seconds; nothing here needs it
+from fastlessons.run import _spare_a_grammar
+_spare_a_grammar()   # nbformat is imported in a tenth of the time
 USERS = 'FASTLESSONS_DATA', 'COLAB_RELEASE_TAG', 'KAGGLE_KERNEL_RUN_TYPE'  # what a user's own machine may have set
+
+try:
+    from hypothesis import settings
+    settings.register_profile('short', max_examples=20, derandomize=True, deadline=None, database=None)
+    settings.register_profile('long', max_examples=int(os.environ.get('HYPOTHESIS_EXAMPLES', 5000)), deadline=None, database=None)
+    settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'short'))
+except ImportError: pass   # the tests that need it are skipped
+
+# The files that take longest, in this order; all others come after them.
+LONG = ['test_web', 'test_notebooks']
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    "Let the longest files come first: what is short can fill up the process that ends earlier."
+    place = {name: i for i, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+    for item in items:   # an app that runs, a browser
+        if {'app', 'browser'} & set(item.fixturenames): item.add_marker('slow')
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
@@ -20,6 +39,7 @@ def pytest_xdist_make_scheduler(config, log):
     from xdist.scheduler import LoadScopeScheduling   # its marks of groups do nothing with pytest 9.2
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid): return nodeid if 'test_notebooks.py' in nodeid else nodeid.split('::')[0]
+    config.option.loadscopereorder = False   # it would put the files with the most tests first, not the longest
     return ByFile(config, log)
 
 def refuses(kind, f, *words, limit=None, sentences=None):

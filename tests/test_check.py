@@ -3,7 +3,7 @@ import json, os, re, runpy, subprocess, sys
 
 import nbformat, pytest
 
-from conftest import ROOT
+from conftest import ROOT, refuses
 from fastlessons import check, data
 from fastlessons.check import CASES, cases, exercise, record, results, run_cases
 
@@ -250,3 +250,16 @@ for i in range(100): record('01', i=i)
     assert [p.returncode for p in ps] == [0, 0, 0]
     found = results()
     assert len(found) == 300 and sorted(r['metrics']['i'] for r in found) == sorted([float(i) for i in range(100)]*3)
+
+def test_real_results(tmp_path, monkeypatch):
+    "A run on real data is kept, shown beside this run's numbers, and a sample's run is refused."
+    line = dict(lesson='07', when='2026-01-02 03:04', cores=2, device='cpu', torch='2', seconds=61.4, metrics=dict(dot=.91, other=2.), data=dict(movielens='folder'))
+    path = tmp_path/'real.json'
+    check.keep_real(line, path); check.keep_real(dict(line, lesson='01', data=dict(pets='full')), path)
+    monkeypatch.setattr(check, 'real_file', lambda: path)
+    table = check.real_results('07', dict(dot='error in stars'), dot=.8)
+    assert list(table.columns) == ['this run', 'real: MovieLens 100k']
+    assert table.loc['error in stars'].tolist() == ['0.800', '0.910'] and table.iloc[-1, -1] == '2026-01-02, 2 cores'
+    refuses(ValueError, lambda: check.keep_real(dict(line, data=dict(movielens='sample')), path), 'real data')
+    assert check.real_results('02', dict(dot='error'), dot=.8).iloc[0].tolist() == ['0.800', '–'], 'before it is measured'
+    refuses(ValueError, lambda: check.real_results('07', dict(dot='error'), dott=2.), 'dot')

@@ -1,11 +1,14 @@
 "What all modules share: each thing that it promises."
-import os, pydoc, re, subprocess, sys, threading
+import json, os, pydoc, re, subprocess, sys, threading
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 import numpy as np, pandas as pd, pytest
 
 from conftest import ROOT, refuses
 from fastlessons import core
 
+INF, NAN = float('inf'), float('nan')
 MODULES = sorted(p.relative_to(ROOT/'fastlessons').with_suffix('').as_posix().replace('/', '.')
                  for p in (ROOT/'fastlessons').rglob('[a-z]*.py'))
 assert len(MODULES) >= 22
@@ -81,6 +84,68 @@ def test_get_column_refuses_what_is_no_table():
     refuses(TypeError, lambda: core.get_column(df.iloc[0], 'Age'), 'df.loc[[label]]')
     refuses(ValueError, lambda: core.get_column(df, 'Agee'), "Did you mean 'Age'?")
     refuses(ValueError, lambda: core.get_column(df, 'Sex'), "2 columns have the name 'Sex'")
+
+def test_names_of_columns_are_exact():
+    df = pd.DataFrame([[1, 2, 3]], columns=[0, '1', pd.Timestamp('2024')])
+    assert core.get_column(df, 0)[0] == 1
+    for name, twin in ((1, "'1' (text)"), ('0', '0 (a number)')): refuses(ValueError, lambda: core.get_column(df, name), 'Did you mean', twin)
+    refuses(ValueError, lambda: core.get_column(df, 7), "no column '7'", '0, 1, 2024-01-01')
+    two = pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([('price', 'mean'), ('price', 'max')]))
+    refuses(ValueError, lambda: core.get_column(two, 'price'), "('price', 'mean')")
+
+# What is the same: one rule for categories, classes, ids and titles
+
+SAME = [(1, 1., np.int8(1), np.uint64(1), np.float32(1), Decimal(1)), (2**60, np.int64(2**60), float(2**60)), (2**60 + 1,), (10**30,), ('1',), ('1.0',), ('01',),
+        (True, np.True_), ('True',), (.1, np.float64(.1), Decimal(.1)), (np.float32(.1),), (0, -0., False*1.), ('',), ('a', np.str_('a')), ('A',), ('a ',), ('é',), ('e\u0301',),
+        (datetime(2024, 1, 1), pd.Timestamp('2024-01-01'), np.datetime64('2024-01-01')), (date(2024, 1, 1),), ('2024-01-01',), (pd.Timestamp('2024-01-01', tz='UTC'), pd.Timestamp('2024-01-01 01:00', tz='Etc/GMT-1')),
+        (timedelta(1), pd.Timedelta('1D'), np.timedelta64(24, 'h')), (pd.Period('2024-01'),), (pd.Period('2024'),), (pd.Interval(0, 1), pd.Interval(0., 1.)), (pd.Interval(0, 1, 'left'),), ('(0, 1]',),
+        ((1, 'a'), (np.int64(1), 'a')), ((1, 'b'),), (None, NAN, pd.NA, pd.NaT, np.float32('nan'), np.datetime64('NaT'), Decimal('NaN')), ('nan',), ('None',)]
+
+def test_the_same_has_one_key_and_nothing_else_has_it():
+    keys = [{core.exact_key(v) for v in group} for group in SAME]
+    assert all(len(k) == 1 for k in keys) and len(set.union(*keys)) == len(SAME)
+
+@pytest.mark.parametrize('v', [[1], {}, {1}, b'a', 1j, object(), np.array([1]), pd.Series([1])], ids=str)
+def test_what_has_no_key_is_refused(v): refuses(TypeError, lambda: core.exact_key(v), type(v).__name__, limit=300)
+
+@pytest.mark.parametrize('v', [v for group in SAME for v in group], ids=repr)
+def test_what_has_a_key_comes_back_from_a_file_with_it(v):
+    back = json.loads(json.dumps(core._to_json(dict(a=[v]))), object_hook=core._from_json)['a'][0]
+    assert core.exact_key(back) == core.exact_key(v)
+
+def test_keys_of_a_file_are_text(): refuses(TypeError, lambda: core._to_json({1: 2}), 'no text')
+
+@pytest.mark.parametrize('col, values, codes', [
+    ([3., 1, 3], [3., 1.], [0, 1, 0]), (['b', None, 'a', 'b'], ['b', 'a'], [0, -1, 1, 0]), ([7, 'x', NAN, pd.NA, None], [7, 'x'], [0, 1, -1, -1, -1]),
+    (pd.array([2**62, None, 2**62 + 1], 'Int64'), [2**62, 2**62 + 1], [0, -1, 1]), (np.array([2**64 - 1, 2**64 - 2], np.uint64), [2**64 - 1, 2**64 - 2], [0, 1]),
+    ([10**25, 10**25 + 1], [10**25, 10**25 + 1], [0, 1]), (['7', '07', '007'], ['7', '07', '007'], [0, 1, 2]), ([True, False, None], [True, False], [0, 1, -1]),
+    (pd.Categorical([2, None, 1, 2], [1, 2, 3]), [2, 1], [0, -1, 1, 0]), ([(1, 2), (1, 3), (1, 2)], [(1, 2), (1, 3)], [0, 1, 0]), ([], [], []), ([None, NAN], [], [-1, -1])])
+def test_the_different_values_of_a_column(col, values, codes):
+    found, at = core.distinct(col)
+    assert found == values and at.tolist() == codes and [*map(type, found)] == [*map(type, values)]
+    assert core.look_up(col, found).tolist() == codes and core.look_up(col, [*found, None]).tolist() == [len(found) if c < 0 else c for c in codes]
+
+@pytest.mark.parametrize('col, words', [
+    ([1, '1'], ['1 (a number)', "'1' (text)"]), (['007', 7.], ["'007'"]), ([5, 'x', '-3e2'], ["'-3e2'"]), ([True, 1], ['True (True or False)', '1 (a number)']), ([0, np.False_, None], ['False']),
+    ([True, 'false'], ["'false'"]), ([date(2024, 1, 1), pd.Timestamp('2024')], ['a day', 'a moment']), (pd.Categorical([1, '1']), ["'1'"]), (pd.Series([1, '1'], dtype=object, index=[5, 5]), ["'1'"])], ids=str)
+def test_written_alike_and_not_the_same_is_refused(col, words): refuses(ValueError, lambda: core.distinct(col, 'c'), "'c'", 'Expected one kind', *words, limit=300)
+
+def test_numbers_and_words_are_welcome(): assert core.distinct([1, 'one', 'nan', 'infinity', '1a'])[0] == [1, 'one', 'nan', 'infinity', '1a']
+
+@pytest.mark.parametrize('col', [[2**60, None], [2.**53], np.array([2**24], np.float32), pd.array([2.**60], 'Float64'), pd.Categorical([2.**60])], ids=str)
+def test_long_ids_as_floats_are_refused(col): refuses(ValueError, lambda: core.distinct(col, 'c'), "'c'", 'last digits', limit=300)
+
+def test_floats_that_are_exact_are_welcome(): assert core.distinct([2.**53 - 1, .1, INF])[0] == [2**53 - 1, .1, INF]
+
+@pytest.mark.parametrize('known, col, words', [([1, 2], ['1'], ["'1' (text)", '1 (a number)']), (['1', '2'], [1], ['1 (a number)']), ([True, False], [1, 0], ['1 (a number)']), ([1], [True], ['True']),
+    ([date(2024, 1, 1)], [pd.Timestamp('2024')], ['a moment']), (['a', 1], ['1'], ["'1'"])])
+def test_what_training_wrote_in_another_way_is_refused(known, col, words): refuses(ValueError, lambda: core.look_up(col, known, 'c'), "'c'", *words, limit=300)
+
+def test_look_up(): assert core.look_up(['b', 'new', None], ['a', 'b']).tolist() == [1, -2, -1] and core.look_up([1], [None]).tolist() == [-2]
+
+def test_in_order():
+    assert core.in_order(['b', 10, 2.5, 'a', False, True, None, date(2024, 1, 1)]) == [False, True, 2.5, 10, 'a', 'b', date(2024, 1, 1), None]
+    assert len(core.in_order([pd.Timestamp('2024'), pd.Timestamp('2024', tz='UTC'), (1, None), (None, 1), ('a', 1)])) == 5   # what has no order has some
 
 # Documentation: in a process of its own, since pydoc shows what is there.
 

@@ -47,14 +47,16 @@ def code(nb): return [c for c in nb.cells if c.cell_type == 'code' and c.source.
 def prose(nb): return [c.source for c in nb.cells if c.cell_type == 'markdown']
 def lines(c): return [line for line in c.source.splitlines() if line.strip() and not line.strip().startswith('#|')]
 
+def python(c):
+    "Return a cell's code with `pass` in the place of each magic and shell command."
+    return re.sub(r'^( *)[%!]\w.*', r'\1pass', c.source, flags=re.M) + '\n'
+
 def statements(c):
-    "Count the lines of code of a cell as Python does: one that is wrapped is one."
-    source = '\n'.join('pass' if line.startswith(('%', '!')) else line for line in c.source.splitlines()) + '\n'
+    "Count the lines of code of a cell as Python does: one that is wrapped is one. How each lesson is installed does not count."
+    source = re.sub(r'^try: import fastlessons\n.+\n +pass\n', '', python(c), flags=re.M)
     return sum(t.type == tokenize.NEWLINE for t in tokenize.generate_tokens(io.StringIO(source).readline))
 
-def parse(c):
-    "Return the syntax tree of a code cell; magics and shell commands count as nothing."
-    return ast.parse('\n'.join('pass' if line.startswith(('%', '!')) else line for line in c.source.splitlines()))
+def parse(c): return ast.parse(python(c))
 
 def about_cells(nb):
     if (nb.nbformat, nb.nbformat_minor) != (4, 5): yield f'format {nb.nbformat}.{nb.nbformat_minor}, not 4.5'
@@ -122,6 +124,26 @@ def about_top(nb, name):
     bullets = re.findall(r'^- .+', nb.cells[i].source[start:], re.M)
     if len(bullets) != 3: yield f'{len(bullets)} things under "You will", 3 expected'
 
+EXTRA = {'app': r'deploy\.web import', 'onnx': 'export_classifier', 'sheets': r'fastlessons sheet|sheets\.', 'nlp': r'text\.encoder import'}   # what a lesson uses -> the extra that brings it
+REAL = ("To run this lesson on the real data, give `get_data` a second argument: `'full'` to download them, or the folder where you have them; "
+        '`!fastlessons data` lists what there is, with size and licence.')
+
+def about_install(nb, path):
+    "The first cell installs the library where it is not there, without being edited, with all that this lesson uses."
+    sys.path.insert(0, str(ROOT/'tools'))
+    import maintain
+    first = next(c for c in code(nb) if lines(c))
+    source, text = '\n'.join(c.source for c in code(nb)), '\n'.join(prose(nb))
+    uses = {e for e, pattern in EXTRA.items() if re.search(pattern, source + text)}
+    takes = re.findall(r'%pip install .*fastlessons\[([\w,]+)\]', first.source)
+    if set(','.join(takes).split(',')) - {''} != uses: yield f'the first cell installs the extras {takes}, the lesson uses {sorted(uses)}'
+    if not '\n'.join(lines(first)).startswith(maintain.installer(path)): yield f'the first cell does not begin with:\n{maintain.installer(path)}'
+    if source.count('%pip') != 1: yield f'%pip in {source.count("%pip")} places'
+    chosen = [n for c in code(nb) for n in ast.walk(parse(c)) if isinstance(n, ast.Call) and getattr(n.func, 'id', '') == 'backbone']
+    if not all(n.args or any(k.arg == 'pictures' for k in n.keywords) for n in chosen): yield 'backbone() is not told what the pictures are: photos would get the body that knows only drawings'
+    if 'On Colab and Kaggle the next cell first installs' not in text: yield 'no word on what the first cell does on Colab and Kaggle'
+    if text.count(REAL) != 1: yield f'how to run it on real data is said {text.count(REAL)} times, not once, in these words: {REAL}'
+
 def about_size(nb):
     exported = [c for c in code(nb) if '#| export' in c.source]
     n = sum(statements(c) for c in code(nb) if c not in exported)
@@ -158,6 +180,21 @@ def test_notebook(path):
     assert path.stat().st_size < 1_000_000, f'{path.stat().st_size//1000} KB'
     found = complaints(read(path), path.stem)
     assert not found, '\n'.join([path.name, *found])
+
+@every(LESSONS)
+def test_a_lesson_installs_what_it_needs(path):
+    found = list(about_install(read(path), path))
+    assert not found, '\n'.join([path.name, *found])
+
+def test_what_the_first_cell_installs_comes_from_one_place(tmp_path):
+    "From the address in settings.ini and the extras under Needs."
+    sys.path.insert(0, str(ROOT/'tools'))
+    import maintain
+    nb = good_lesson()
+    for needs, what in (('nothing', 'git+' + SETTINGS['repo_url']), ('the extra `onnx`; more with `pip install fastlessons[app]`', f'"fastlessons[onnx,app] @ git+{SETTINGS["repo_url"]}"')):
+        nb.cells[0].source = re.sub(r'\*\*Needs\*\*.*', f'**Needs** {needs}', nb.cells[0].source)
+        nbformat.write(nb, tmp_path/'07_fake.ipynb')
+        assert maintain.installer(tmp_path/'07_fake.ipynb').splitlines()[-1] == f'    %pip install -q {what}'
 
 def test_the_librarys_notebooks_define_each_name_once():
     "Lessons may: a training loop is called `train` wherever one is written."
@@ -288,7 +325,7 @@ def uses(tree, package, top_only=False):
 def package_of(m): return m.rpartition('.')[0] if not m.endswith('__init__') else m.removesuffix('.__init__')
 
 # Each may use what stands before it. What is imported inside a function counts too.
-LAYERS = [{'core'}, {'data', 'check', 'plots', 'samples', 'exercises'}, {'simple'},
+LAYERS = [{'core'}, {'data', 'check', 'plots', 'drawings', 'samples', 'exercises'}, {'simple'},
           {'train', 'layers', 'tabular', 'forests', 'collab', 'vision', 'text', 'sheets', 'run'}, {'deploy', 'course'}, {'cli', '__main__'}]
 
 def test_dependencies_point_one_way():
@@ -345,6 +382,10 @@ def test_code_is_plain():
     "ruff, with the rules of pyproject.toml, on notebooks too."
     r = subprocess.run([sys.executable, '-m', 'ruff', 'check', '--output-format', 'concise', '.'], cwd=ROOT, capture_output=True, text=True)
     assert r.returncode == 0, r.stdout[-3000:] + r.stderr
+    # `import fastlessons` alone may be unused, in the lessons' first cell; what is taken from it may not
+    r = subprocess.run([sys.executable, '-m', 'ruff', 'check', '--select', 'F401', '--config', 'lint.pyflakes.allowed-unused-imports=[]', '--output-format', 'concise', '.'],
+                       cwd=ROOT, capture_output=True, text=True)
+    assert not [line for line in r.stdout.splitlines() if 'F401' in line and '`fastlessons` imported' not in line], r.stdout[-3000:] + r.stderr
 
 # Packaging
 

@@ -148,7 +148,7 @@ def test_takes_numbers_of_all_kinds(col):
     assert x.dtype == float and x[0] == 1 and (np.isnan(x) == pd.isna(pd.Series(col))).all()
 
 BAD_NUMBERS = {
-    'word': (['1', 'many', 'x'], ["'many' in row 'q', 'x' in row 'r'", "errors='coerce'", 'cat_names']),
+    'word': (['1', 'many', 'x'], ["'many' in row 'q', 'x' in row 'r'", "na_values=", 'cat_names']),
     'empty text': (['1', '', '3'], ["'' in row 'q'"]),
     'infinity': ([1, 2, INF], ["inf in row 'r'", 'replace([np.inf, -np.inf], np.nan)']),
     'minus infinity': ([-INF, 2, 3], ["row 'p'"]), 'too large': ([1, 2, 1e40], ['too large']),

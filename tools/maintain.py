@@ -1,8 +1,9 @@
 """What those who work on the lessons need: `save NN` runs a notebook and saves it,
-`readme` makes README.md from the index, `map` prints the map of the library.
+`real NN FOLDER` keeps what a lesson gives on the real data in that folder, `readme`
+makes README.md from the index, `map` prints the map of the library.
 
 The tests import this file to see that what is committed is in step."""
-import ast, base64, configparser, io, os, re, sys
+import ast, base64, configparser, io, json, os, re, subprocess, sys, tempfile
 from pathlib import Path
 
 import nbformat
@@ -29,6 +30,18 @@ def badges(name):
             f'[![Open in Kaggle]({kaggle}/static/images/open-in-kaggle.svg)]'
             f'({kaggle}/kernels/welcome?src=https://github.com/{page})')
 
+def installer(path):
+    "Return how a lesson's first cell installs the library, with the lesson's extras."
+    from fastlessons.course import extras, read_lesson
+    needs, useful = extras(read_lesson(path))
+    what = f"git+{settings()['repo_url']}"
+    names = ','.join(needs + useful)
+    if names: what = f'"fastlessons[{names}] @ {what}"'
+    # pip without --upgrade leaves alone what is there, such as the platform's own torch
+    return ('try: import fastlessons\n'
+            'except ImportError:   # as on Colab and Kaggle; needs the internet\n'
+            f'    %pip install -q {what}\n')
+
 def readme():
     "Return README.md: the index as Markdown, with links that work from the root."
     parts = [MADE]
@@ -49,13 +62,19 @@ def _output(o):
     text = o.get('text') or d.get('text/plain', '')
     return f'```text\n{text.rstrip()}\n```' if text else ''
 
+def pictures(cell):
+    "Yield the outputs of a cell that are pictures: their data, kind and bytes."
+    for o in cell.get('outputs', []):
+        data = o.get('data', {})
+        for kind in ('image/png', 'image/jpeg'):
+            if kind in data: yield data, kind, base64.b64decode(data[kind])
+
 def picture(nb, name):
     "Write the small picture of the cell labelled `gallery` to nbs/images."
     from PIL import Image
     for c in nb.cells:
         if not c.source.startswith('#| label: gallery'): continue
-        data = next(o.data for o in c.outputs if 'image/jpeg' in o.get('data', {}))
-        im = Image.open(io.BytesIO(base64.b64decode(data['image/jpeg'])))
+        im = Image.open(io.BytesIO(next(pictures(c))[2])).convert('RGB')
         im.thumbnail((640, 400))
         (NBS/'images').mkdir(exist_ok=True)
         im.save(NBS/'images'/f'{name}.jpg', quality=85)
@@ -73,24 +92,83 @@ def _is_empty(o):
     if html is None or re.search(shown, html): return False
     return not re.sub(r'<style>.*?</style>|<[^>]*>|\s', '', html, flags=re.S)
 
+def _palette(im, n=128):
+    "Return a picture of `n` colours: the most frequent as they are, others nearly."
+    from PIL import Image
+    import numpy as np
+    dots = np.asarray(im, int) @ (1 << 16, 1 << 8, 1)   # a number for each colour
+    seen, which, counts = np.unique(dots, return_inverse=True, return_counts=True)
+    seen = np.stack([seen >> 16, seen >> 8 & 255, seen & 255], 1)
+    common = np.argsort(-counts, kind='stable')[:n//4]
+    # Each colour counts by the square root of its dots, so that thin lines stay.
+    spread = np.repeat(seen.astype('uint8'), np.sqrt(counts).astype(int), axis=0)
+    others = Image.fromarray(spread[None]).quantize(n - len(common), kmeans=2)
+    others = np.reshape(others.getpalette(), (-1, 3))
+    palette = np.r_[seen[common], others].astype(int)[:n]
+    nearest = [((palette - colour)**2).sum(1).argmin() for colour in seen]
+    indices = np.array(nearest, 'uint8')[which].reshape(im.size[::-1])
+    small = Image.fromarray(indices).convert('P')
+    small.putpalette(palette.astype('uint8').tobytes())
+    return small
+
+def shrink(data):
+    "Make a PNG small: palette PNG for line art, JPEG for photos. Return kind, bytes."
+    from PIL import Image
+    im = Image.open(io.BytesIO(data)).convert('RGBA')
+    im = Image.alpha_composite(Image.new('RGBA', im.size, 'white'), im).convert('RGB')
+    png, jpeg = io.BytesIO(), io.BytesIO()
+    im.save(jpeg, 'JPEG', quality=88, subsampling=0)
+    # A drawing has at most some thousands of colours, at the edges of its lines.
+    if im.getcolors(10_000) is None: return 'image/jpeg', jpeg.getvalue()
+    _palette(im).save(png, 'PNG', optimize=True)
+    kinds = {'image/png': png.getvalue(), 'image/jpeg': jpeg.getvalue()}
+    return min(kinds.items(), key=lambda kind: len(kind[1]))
+
+def tidy(cell):
+    "Drop outputs that show nothing, keep a table or picture once, shrink pictures."
+    cell.outputs = [o for o in cell.outputs if not _is_empty(o)]
+    for o in cell.outputs:   # fastprogress stores the same HTML three times
+        data = o.get('data', {})
+        if 'text/markdown' in data and 'text/html' in data: data.pop('text/markdown')
+        if data.get('text/plain') == data.get('text/html'): data.pop('text/plain', None)
+        if 'image/png' in data: data.pop('image/jpeg', None)
+    for data, kind, file in [*pictures(cell)]:
+        if kind != 'image/png': continue
+        del data[kind]
+        kind, file = shrink(file)
+        data[kind] = base64.b64encode(file).decode()
+
 def save(number):
     "Run a notebook afresh, save it, cleaned: '07', 'index', or 'vision/cnn' for lib."
     from fastlessons.run import execute
     from nbdev.clean import nbdev_clean
     path = find(number)
     nb = nbformat.read(path, 4)
-    line = re.compile(r'^\[!\[Open in Colab\].*$', re.M)   # made from settings.ini
+    line = re.compile(r'^\[!\[Open in Colab\].*$', re.M)   # both made from settings.ini
+    lines = re.compile(r'^try: import fastlessons\n.+\n.+%pip.+\n', re.M)
     for c in nb.cells:
         if c.cell_type == 'markdown': c.source = line.sub(badges(path.stem), c.source)
+        elif lines.search(c.source): c.source = lines.sub(installer(path), c.source)
     execute(nb, path.parent)
     for c in nb.cells:
-        if c.cell_type == 'code': c.outputs = [o for o in c.outputs if not _is_empty(o)]
+        if c.cell_type == 'code': tidy(c)
     new = path.with_suffix('.tmp')
     nbformat.write(nb, new)
     new.replace(path)
     nbdev_clean(str(path))
     picture(nb, path.stem)
     print(f'{path.name}: {path.stat().st_size//1024} KB')
+
+def real(number, folder):
+    "Run a lesson on the real data in `folder`; keep its results in data/real.json."
+    from fastlessons.check import keep_real
+    with tempfile.TemporaryDirectory() as tmp:
+        env = dict(os.environ, FASTLESSONS_HOME=f'{tmp}/home')
+        command = [sys.executable, '-m', 'fastlessons', 'run', number, '--data', folder,
+                   '--out', tmp]
+        subprocess.run(command, env=env, check=True)
+        lines = Path(tmp, 'home', 'results.jsonl').read_text().splitlines()
+    keep_real(json.loads(lines[-1]), ROOT/'data'/'real.json')
 
 def modules():
     "Return the modules made by notebooks: name, e.g. 'vision.cnn' -> its file as text."
@@ -146,6 +224,7 @@ def library_map(folder=ROOT):
 
 if __name__ == '__main__':
     if sys.argv[1:2] == ['save'] and len(sys.argv) == 3: save(sys.argv[2])
+    elif sys.argv[1:2] == ['real'] and len(sys.argv) == 4: real(*sys.argv[2:])
     elif sys.argv[1:] == ['readme']:
         (ROOT/'README.md').write_text(readme(), encoding='utf-8')
     elif sys.argv[1:] == ['map']: print(library_map())

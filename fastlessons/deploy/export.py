@@ -15,6 +15,8 @@ from pathlib import Path
 from .. import core, data
 from . import classifier
 from .classifier import CARD_FORMAT, MODEL_FILES, PictureClassifier
+from ..vision import picture_files
+from ..vision.picture_files import KINDS, is_turned, open_head
 
 # %% ../../nbs/lib/deploy/export.ipynb #44101642
 def _kinds(learn):
@@ -291,13 +293,13 @@ def _card(learn, labels, size, resize):
 _EXAMPLES = r'\d+_.*\.jpg'   # how their files are called
 
 def save_example(
-    picture:'str|Path|Image|ndarray', # what `PictureClassifier` takes
+    picture:'str|Path|bytes|Image|ndarray', # what `open_picture` takes
     folder:'str|Path', # where to write
     i:int, # its number among the examples
     name:str, # what it is called
-)->Path: # the file; raises as `PictureClassifier.predict_one` for what is no picture
+)->Path: # the file; raises as `open_picture` for what is no picture
     "Save a small copy, as the classifier sees it, without a camera's notes."
-    im = classifier._picture(picture)
+    im = picture_files.open_picture(picture)
     im.thumbnail((400, 400))
     name = re.sub(r'[\W_]+', '_', name).strip('_')[:40]
     path = Path(folder)/f'{i}_{name or "picture"}.jpg'
@@ -323,18 +325,15 @@ def _keep_examples(learn, labels, folder, n):
     for i in _one_of_each(classes):
         if kept == n: break
         try: save_example(find(i), folder, kept+1, classes[i])
-        except (ValueError, TypeError, FileNotFoundError): continue   # TIFF, say
+        except (ValueError, TypeError, FileNotFoundError): continue
         kept += 1
     if not kept: folder.rmdir()
 
 # %% ../../nbs/lib/deploy/export.ipynb #6ce816de
 def _warn_sideways(learn):
     "Warn if validation pictures have an EXIF note to be turned and nothing obeys it."
-    from PIL import Image
     if any(t.name == 'upright' for t in learn.dls.valid.after_item.fs): return
-    def turned(f):
-        with Image.open(f) as im: return im.getexif().get(0x0112, 1) != 1
-    n = sum(map(turned, _paths(learn.dls.valid_ds)))
+    n = sum(is_turned(im) for im in _heads(learn))
     if n:
         warnings.warn(f"{n} validation pictures have an EXIF note to be turned. fastai "
                       "ignores it, the exported classifier obeys it, so they will "
@@ -350,6 +349,20 @@ def _strangers(folder):
     inside = [f.name for f in folder.glob('examples/*')]
     others = [n for n in inside if not re.fullmatch(_EXAMPLES, n)]
     return sorted(names - ours) + sorted(others)
+
+def _heads(learn):
+    "Yield the validation pictures, open as far as their heads."
+    for f in _paths(learn.dls.valid_ds):
+        with open(f, 'rb') as file: yield open_head(file)
+
+def _warn_deep(learn):
+    "Warn of validation pictures that fastai has read as something else than they are."
+    kinds = {im.mode for im in _heads(learn)} - set(KINDS)
+    if kinds:
+        warnings.warn(f"Some validation pictures are of kind {', '.join(sorted(kinds))}"
+                      ": more than 8 bits a colour. fastai makes them white, the "
+                      "exported classifier does not, so they will differ. "
+                      "check_images leaves them out.", stacklevel=3)
 
 def _free(folder):
     "Raise if something other than a model folder is at `folder`."
@@ -384,6 +397,7 @@ def export_classifier(
     core.check_int(0, examples=examples)
     _free(folder)
     _warn_sideways(learn)
+    _warn_deep(learn)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.unfinished-') as tmp:
         new = Path(tmp)/'new'
@@ -411,4 +425,5 @@ def _write_files(learn, labels, folder):
 
 # %% ../../nbs/lib/deploy/export.ipynb #f74bd7a9
 core.document(vars(classifier))
+core.document(vars(picture_files))
 core.document(globals())

@@ -15,6 +15,7 @@ from .. import core, data
 from . import classifier
 from .classifier import MODEL_FILES, PictureClassifier, learned_from
 from .export import save_example
+from ..vision import picture_files
 
 # %% ../../nbs/lib/deploy/web.ipynb #492766d7
 def _new(out, fill):
@@ -123,7 +124,8 @@ def make_space(
                            learned=learned_from(made.card))
     def fill(new):
         _copy(['app.py'], new, title)
-        shutil.copyfile(classifier.__file__, new/'classifier.py')
+        for module in map(Path, (classifier.__file__, picture_files.__file__)):
+            shutil.copyfile(module, new/module.name)
         (new/'model').mkdir()
         for name in 'card.json', *MODEL_FILES:
             shutil.copyfile(Path(folder)/name, new/'model'/name)

@@ -41,10 +41,10 @@ def _pack(folder, dest):
 def _sha256(path): return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 def _write_checksums(folder):
-    "Write `checksums.txt` for all files in `folder` that are not texts."
+    "Write `checksums.txt` for all archives and weights in `folder`."
     files = sorted(p for p in folder.iterdir() if p.is_file())
     text = ''.join(f'{_sha256(p)}  {p.name}\n' for p in files
-                   if p.suffix not in ('.txt', '.md'))
+                   if p.suffix not in ('.txt', '.md', '.json'))
     with atomic_write(folder/'checksums.txt') as new: new.write_bytes(text.encode())
 
 # %% ../../nbs/lib/samples/pack.ipynb #76b934ce
