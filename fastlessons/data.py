@@ -6,7 +6,7 @@
 __all__ = ['DATASETS', 'used', 'DataSet', 'build', 'is_sample', 'read_idx', 'read_cifar', 'get_data', 'came_from', 'on_this_disk']
 
 # %% ../nbs/lib/data.ipynb #860aa036
-import gzip, os, shutil, tarfile, tempfile, zipfile, zlib
+import csv, gzip, os, shutil, tarfile, tempfile, zipfile, zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,6 +29,7 @@ class DataSet:
     lessons:tuple # lessons that use it
     files:dict = field(default_factory=dict) # address -> hash of the file, or None
     sums:dict = field(default_factory=dict) # file -> sha256, for archives without one
+    columns:dict = field(default_factory=dict) # table -> columns it must have, by space
     top:str = '' # folder inside the archive that holds everything, if there is one
     sample:str = '' # what the bundled sample is; empty: none is bundled
     drawn:str = '' # what is drawn on first use, where no sample is bundled
@@ -92,7 +93,7 @@ DATASETS = dict(
         licence='rules of the Kaggle competition',
         home='https://www.kaggle.com/c/titanic/data',
         folders=('titanic',),
-        needs=('train.csv',),
+        needs=('train.csv',), columns={'train.csv': 'Survived Pclass Sex Age'},
         lessons=('05', '06'),
         sample='900 invented passengers, simulated by this project'),
     bike=DataSet(
@@ -101,7 +102,7 @@ DATASETS = dict(
         licence='CC BY 4.0 (Fanaee-T and Gama)',
         home='https://archive.ics.uci.edu/dataset/275/bike+sharing+dataset',
         folders=('bike-sharing', 'bike'),
-        needs=('hour.csv', 'day.csv'),
+        needs=('hour.csv', 'day.csv'), columns={'hour.csv': 'hr cnt', 'day.csv': 'cnt'},
         lessons=('06',),
         files={
             'https://archive.ics.uci.edu/static/public/275/bike+sharing+dataset.zip':
@@ -143,6 +144,7 @@ DATASETS = dict(
         home='https://ai.stanford.edu/~amaas/data/sentiment/',
         folders=('aclImdb', 'imdb'),
         needs=('train/pos/*.txt|texts.csv.gz',),
+        columns={'texts.csv.gz': 'text label is_valid'},
         lessons=('04',),
         files={
             'https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz':
@@ -297,10 +299,23 @@ def _sample(name):
                      f"{_other(name, 'sample')}")
 
 # %% ../nbs/lib/data.ipynb #f1ad7451
+def _head(path):
+    "Return the names in the first row of a table; none if it cannot be read."
+    try:
+        with (gzip.open if path.suffix == '.gz' else open)(path, 'rb') as f:
+            line = f.readline(10_000).decode('utf-8-sig', 'replace')
+        return next(csv.reader([line]), [])
+    except (OSError, csv.Error, *_CUT_OFF): return []
+
 def _missing(d, path):
-    "Return those of `d.needs` that no file in `path` matches."
+    "Return those of `d.needs` that no file in `path` matches, and columns that lack."
     def found(need): return any(next(path.glob(p), None) for p in need.split('|'))
-    return [need for need in d.needs if not found(need)]
+    lacks = [need for need in d.needs if not found(need)]
+    for table, names in d.columns.items():
+        if not (path/table).is_file(): continue
+        gone = [c for c in names.split() if c not in _head(path/table)]
+        if gone: X
+    return lacks
 
 def _folder(name, path):
     "Return the folder of `name`: one in `path` that has its name, or `path` itself."
