@@ -1,5 +1,5 @@
 "Tables: columns to numbers, the network, the file; against fastai, PyTorch and lesson 05; bad tables."
-import json, pickletools, warnings
+import json, pickletools, re, warnings
 from functools import partial
 
 import numpy as np, pandas as pd, pytest, torch
@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from torch.nn import functional as F
 
-from conftest import refuses
+from conftest import ROOT, refuses
 from fastlessons import tabular
 from fastlessons.data import get_data
 from fastlessons.simple.tabular import Cleaner, plus_minus
@@ -494,3 +494,21 @@ def test_damaged_file(tmp_path, trained, damage, says):
 
 def test_the_old_name_says_what_to_use():
     with pytest.raises(ImportError, match="TabularClassifier"): tabular.TableModel
+
+@pytest.mark.slow
+def test_the_four_scores_of_exercise_2_are_measured():
+    "The table that a learner of lesson 05 diagnoses is what the four models give, within three points."
+    import nbformat
+    text = next(c.source for c in nbformat.read(ROOT/'nbs/05_tabular.ipynb', 4).cells if '| D | ' in c.source)
+    said = {k: (int(a), int(b)) for k, a, b in re.findall(r'\| ([A-D]) \| (\d+)% \| (\d+)% \|', text)}
+    df = pd.read_csv(get_data('titanic', 'sample')/'train.csv')
+    train = df.sample(frac=.8, random_state=42)
+    valid = df.drop(train.index)
+    shuffled = train.assign(Survived=train['Survived'].sample(frac=1, random_state=0).to_numpy())
+    large = dict(epochs=120, layers=[200, 100], drop=0)
+    for letter, rows, kw in (('A', train, large), ('B', train, {}), ('C', shuffled, {}), ('D', df, large)):
+        kw = dict(dict(epochs=10, layers=[50, 20], drop=.2), **kw)
+        epochs = kw.pop('epochs')
+        m = TabularClassifier(['Pclass', 'Sex', 'Embarked'], ['Age', 'SibSp', 'Parch', 'Fare'], ['Fare'], **kw).fit(rows, rows['Survived'], epochs=epochs, show=False)
+        got = m.score(rows, rows['Survived'])*100, m.score(valid, valid['Survived'])*100
+        assert max(abs(g-s) for g, s in zip(got, said[letter])) < 3, (letter, got)
