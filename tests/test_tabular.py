@@ -114,6 +114,7 @@ def passengers(train, valid, seed):
     m = TabularClassifier(CATS, CONTS, log_names=['Fare'], seed=seed)
     return m.fit(train, train['Survived'], epochs=10, show=False).score(valid, valid['Survived'])
 
+@pytest.mark.slow
 def test_as_good_as_fastai_on_the_sample():
     from fastai.tabular.all import accuracy, set_seed, tabular_learner
     df, found = pd.read_csv(get_data('titanic', 'sample')/'train.csv'), []
@@ -126,10 +127,12 @@ def test_as_good_as_fastai_on_the_sample():
     ours, theirs = np.mean(found, 0)
     assert ours > .75 and ours > theirs - .04   # 360 people: the interval of a difference is about as wide
 
+@pytest.mark.slow
 def test_real_passengers(shared):
     df = pd.read_csv(get_data('titanic', shared/'data')/'train.csv')
     assert np.mean([passengers(t, v, s) for s, t, v in splits(df, 5)]) > .79   # benchmarks/tabular.py has more splits
 
+@pytest.mark.slow
 def test_real_bikes(shared):
     df = pd.read_csv(get_data('bike', shared/'data')/'hour.csv')
     test = df['dteday'] > '2012-12-10'   # the last 21 days
