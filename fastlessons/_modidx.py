@@ -4,6 +4,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
   'syms': { 'fastlessons.check': { 'fastlessons.check._append': ('lib/check.html#_append', 'fastlessons/check.py'),
                                    'fastlessons.check._called': ('lib/check.html#_called', 'fastlessons/check.py'),
                                    'fastlessons.check._find': ('lib/check.html#_find', 'fastlessons/check.py'),
+                                   'fastlessons.check._find_our_command': ('lib/check.html#_find_our_command', 'fastlessons/check.py'),
                                    'fastlessons.check._hint': ('lib/check.html#_hint', 'fastlessons/check.py'),
                                    'fastlessons.check._lessons': ('lib/check.html#_lessons', 'fastlessons/check.py'),
                                    'fastlessons.check._lines': ('lib/check.html#_lines', 'fastlessons/check.py'),

@@ -309,7 +309,7 @@ def test_lab_opens_copies(lab, folder, home):
     before = {p: p.read_bytes() for p in folder.rglob('*') if p.is_file()}
     out, command, env = lab('--no-browser', '--port=9000')
     assert sorted(p.name for p in Path('work').iterdir()) == [f'{name}.ipynb' for name in LESSONS] + ['index.ipynb']
-    assert command[:4] == [sys.executable, '-m', 'jupyterlab', str(Path('work/index.ipynb').absolute())] and command[-2:] == ['--no-browser', '--port=9000']
+    assert command[:3] == [sys.executable, '-m', 'jupyterlab'] and '--LabApp.default_url=/lab/tree/index.ipynb' in command and command[-2:] == ['--no-browser', '--port=9000']
     assert f'--notebook-dir={Path("work").absolute()}' in command and 'work' in out
     assert env['PATH'].split(os.pathsep)[0] == str(Path(sys.executable).parent)
     assert {p: p.read_bytes() for p in folder.rglob('*') if p.is_file()} == before   # nothing of the course is touched
