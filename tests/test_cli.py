@@ -345,8 +345,9 @@ def test_lab_of_the_real_lessons(lab, monkeypatch):
     assert first.metadata.kernelspec.name == 'python3'                # or JupyterLab would ask
 
 def test_lab_opens_one_copy(lab):
-    Path('a.ipynb').write_text('{}')
-    assert str(Path('a.ipynb').absolute()) in lab('a.ipynb')[1] and not Path('work').exists()
+    Path('a b.ipynb').write_text('{}')
+    command = lab('a b.ipynb')[1]
+    assert '--LabApp.default_url=/lab/tree/a%20b.ipynb' in command and f'--notebook-dir={Path().absolute()}' in command and not Path('work').exists()
 
 def test_lab_as_root_and_its_terminal(lab, monkeypatch):
     monkeypatch.setenv('SHELL', '/bin/zsh')
