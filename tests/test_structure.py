@@ -174,7 +174,8 @@ def about_questions(nb):
 def about_pictures(nb):
     """Pictures as `maintain.py save` leaves them: at least 600 pixels wide, line art with a palette, photos as JPEG."""
     for c in code(nb):
-        if m := re.search(r'InlineBackend|figure\.dpi|\bdpi=', c.source): yield f'{m[0]} in {c.id}: use_style() of plots sets the sizes'
+        m = re.search(r'InlineBackend|figure\.dpi|\bdpi=', c.source)
+        if m and '#| export' not in c.source: yield f'{m[0]} in {c.id}: use_style() of plots sets the sizes'
         for o in c.outputs:
             data = o.get('data', {})
             if {'image/png', 'image/jpeg'} <= set(data): yield f'a picture is stored twice in {c.id}'
