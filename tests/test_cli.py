@@ -538,8 +538,17 @@ def test_the_model_says_from_what_it_learned(call, home):
     card = make_model(home/'models'/'pets')/'card.json'
     about = json.loads(card.read_text())
     assert 'learned' not in call('space')[1]
-    card.write_text(json.dumps(dict(about, data=dict(name='pets', source='sample', train=711, valid=177))))
-    assert 'It learned from 711 pictures of the data set pets (sample).' in call('space', '--out', 'b')[1]
+    card.write_text(json.dumps(dict(about, data=dict(name='pets', source='sample', kind='drawn pictures', train=711, valid=177))))
+    assert 'It learned from 711 drawn pictures (pets, sample); photos will fool it.' in ' '.join(call('space', '--out', 'b')[1].split())
+
+def test_it_is_said_whose_pictures_visitors_will_see(call, home):
+    from PIL import Image
+    folder = make_model(home/'models'/'pets')
+    assert 'Visitors' not in call('space')[1]
+    (folder/'examples').mkdir()
+    Image.new('RGB', (9, 9)).save(folder/'examples'/'1_cat.jpg')
+    assert 'Visitors will see 1 pictures of its validation set' in ' '.join(call('space', '--out', 'b')[1].split())
+    assert 'Visitors' not in call('space', '--out', 'c', '--examples', str(folder/'examples'/'1_cat.jpg'))[1]
 
 def test_page(call, home, monkeypatch):
     from fastlessons.deploy import web
@@ -577,6 +586,7 @@ def test_app(folder, home, tmp_path, sign):
         finally: p.kill()
     assert p.returncode == 0 and 'Traceback' not in out + err and 'Warning' not in err, out + err
     first = 'There is no trained model yet' in out
+    assert 'public link' not in out
     assert first == (sign == signal.SIGINT) and ('error_rate' in out) == first and 'Stop it with Ctrl-C' in out
     assert (home/'models/pets/card.json').exists() and not [p for p in (tmp_path/'tmp').iterdir() if 'torch' not in p.name]   # PyTorch keeps a cache there
 

@@ -488,6 +488,7 @@ def test_movielens(shared):
     assert rmse < .91 and mae < .72 and m.validate(df[test], time=True)[0] < rmse - .01
     assert 'Empire Strikes Back, The (1980)' in set(m.similar('Star Wars (1977)', 5).title)
 
+@pytest.mark.slow
 def test_benchmark_runs():
     def run(*a):
         cmd = [sys.executable, ROOT/'benchmarks/collab.py', *a]
