@@ -66,10 +66,10 @@ def _headless(file):
 
 def _films(path):
     "Read the titles of a MovieLens folder: item, title."
-    file = TableFile(path, encoding='latin-1' if path.name == 'u.item' else None,
-                     sep='|' if path.name == 'u.item' else None, show=False)
-    head = dict() if path.suffix == '.csv' else dict(header=None)
-    films = file.read([], usecols=[0, 1], **head)
+    sep = {'u.item': '|', 'movies.dat': '::'}.get(path.name)
+    encoding = 'latin-1' if path.name == 'u.item' else None
+    file = TableFile(path, sep, encoding, show=False)   # 1M is in Latin-1, 10M in UTF-8
+    films = file.read([], usecols=[0, 1], header=None if sep else 'infer')
     return films.set_axis(['item', 'title'], axis=1).drop_duplicates('item')
 
 def _movielens(path):

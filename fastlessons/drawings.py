@@ -119,6 +119,8 @@ class _Box(NamedTuple):
     w:float
     h:float
 
+    def is_empty(self): return isinstance(self.text, str) and not self.text
+
 def _size(part, room=9):
     "Return a part, its text broken to fit in `room`, its width and its height."
     if not isinstance(part, str): return part, .85, .85
@@ -156,11 +158,13 @@ def _place(columns):
 
 def _joined(left, right):
     "Pair two columns: one to one where they are of one length, else all with all."
-    if len(left) == len(right): return list(zip(left, right))
-    return [(a, b) for a in left for b in right]
+    if len(left) == len(right): pairs = zip(left, right)
+    else: pairs = [(a, b) for a in left for b in right]
+    return [(a, b) for a, b in pairs if not a.is_empty() and not b.is_empty()]
 
 def draw_flow(
-    columns:list, # from left to right: texts, pictures, or lists of them
+    # From left to right: texts, pictures, or lists of them; '' leaves a place empty
+    columns:list,
     arcs:dict=None, # (from, to) -> text: arrows above (forward) or below (back)
     edges:list=None, # pairs (from, to): the arrows; None: each column to the next
     colours:dict=None, # text -> a name of `COLOURS`
@@ -177,9 +181,10 @@ def draw_flow(
     ax = paper(2*half + .2 + .35*len(arcs), -half - .1 - .35*len(back))
     for b in (b for c in boxes for b in c):
         x, y = (b.x - b.w/2, b.x + b.w/2), (b.y - b.h/2, b.y + b.h/2)
+        if b.is_empty(): continue
         if isinstance(b.text, str):
             draw_box(ax, b.x, b.y, b.text, b.w, b.h, colours.get(b.name, _LINE))
-        else: ax.imshow(_array(b.text), extent=(*x, *y), cmap='gray_r')
+        else: _picture(ax, _array(b.text), (*x, *y))
     pairs = [p for two in zip(boxes, boxes[1:]) for p in _joined(*two)]
     if edges is not None: pairs = [(named[a], named[b]) for a, b in edges]
     for a, b in pairs: draw_arrow(ax, (a.x + a.w/2, a.y), (b.x - b.w/2, b.y))
@@ -189,6 +194,14 @@ def draw_flow(
         level[side] += side*.27
         _around(ax, named[a], named[b], side, level[side], text)
     return ax
+
+def _picture(ax, p, extent):
+    "Show a picture: in colour, in greys, or with red and blue if numbers are below 0."
+    high = np.abs(p).max()
+    low, cmap = (-high, 'RdBu_r') if p.min() < 0 else (0, 'gray_r')
+    ax.imshow(p, extent=extent, cmap=cmap, vmin=low, vmax=high)
+    (x0, x1), (y0, y1) = extent[:2], extent[2:]
+    ax.add_patch(Rectangle((x0, y0), x1-x0, y1-y0, fc='none', ec=_LINE, lw=1))
 
 def _around(ax, a, b, side, level, text):
     "Draw an arrow from box to box that runs above (side 1) or below (-1) the others."
@@ -220,7 +233,7 @@ def _line(ax, a, b, r, weight, high, few):
     a, b = np.array(a), np.array(b)
     short = r*(b - a)/np.hypot(*(b - a))
     (x0, y0), (x1, y1) = a + short, b - short
-    colour, lw = _LINE, 1
+    colour, lw = _LINE if few else '#aaaaaa', 1
     if weight is not None:
         colour = 'negative' if weight < 0 else 'positive'
         lw = .3 + 3*abs(weight)/high
