@@ -1,5 +1,5 @@
 "The drawings: every example of the notebook is large enough, readable and inside its sheet; and what they refuse."
-import base64, io, re, sys
+import io, re, sys
 
 import matplotlib.pyplot as plt, nbformat, numpy as np, pytest, torch
 from matplotlib.colors import same_color, to_hex
