@@ -7,7 +7,7 @@ __all__ = ['CASES', 'SOLUTIONS', 'cases', 'solves', 'run_cases', 'tries', 'solut
            'real_file', 'real_results', 'keep_real']
 
 # %% ../nbs/lib/check.ipynb #130be3ef
-import ast, inspect, json, os, pkgutil, platform, sys, time
+import ast, inspect, json, os, pkgutil, platform, shutil, sys, time
 from functools import wraps
 from importlib import import_module
 from importlib.metadata import version
@@ -17,6 +17,15 @@ from types import FunctionType
 from typing import Any, Callable
 
 from . import core, data
+
+# %% ../nbs/lib/check.ipynb #b7c1a1f4
+def _find_our_command():
+    "Let `!fastlessons` in a cell find the command, however the kernel was started."
+    if 'ipykernel' in sys.modules and not shutil.which('fastlessons'):
+        ours = str(Path(sys.executable).parent)
+        os.environ['PATH'] = os.environ.get('PATH', '') + os.pathsep + ours
+
+_find_our_command()
 
 # %% ../nbs/lib/check.ipynb #c6b53f22
 CASES = {}  # number of an exercise -> takes the answer, yields (expected, does it hold)

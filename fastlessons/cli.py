@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from textwrap import fill
 from types import SimpleNamespace
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from . import __version__, check, core, course, data
 from .course import Lesson, find_lesson, lessons
@@ -173,8 +173,9 @@ def _lab_settings():
 def _lab_command(page, more, folder):
     "Return the command line that opens JupyterLab, and its environment."
     shell = os.environ.get('SHELL') or shutil.which('bash') or 'sh'
-    command = [sys.executable, '-m', 'jupyterlab', str(page)]
-    command.append(f'--notebook-dir={folder}')
+    # not the file as an argument: then the address that is printed would not lead to it
+    command = [sys.executable, '-m', 'jupyterlab', f'--notebook-dir={folder}',
+               f'--LabApp.default_url=/lab/tree/{quote(page.name)}']
     if os.name != 'nt':
         command.append(f'--ServerApp.terminado_settings=shell_command={[shell]!r}')
         if os.geteuid() == 0: command.append('--allow-root')

@@ -309,7 +309,7 @@ def test_lab_opens_copies(lab, folder, home):
     before = {p: p.read_bytes() for p in folder.rglob('*') if p.is_file()}
     out, command, env = lab('--no-browser', '--port=9000')
     assert sorted(p.name for p in Path('work').iterdir()) == [f'{name}.ipynb' for name in LESSONS] + ['index.ipynb']
-    assert command[:4] == [sys.executable, '-m', 'jupyterlab', str(Path('work/index.ipynb').absolute())] and command[-2:] == ['--no-browser', '--port=9000']
+    assert command[:3] == [sys.executable, '-m', 'jupyterlab'] and '--LabApp.default_url=/lab/tree/index.ipynb' in command and command[-2:] == ['--no-browser', '--port=9000']
     assert f'--notebook-dir={Path("work").absolute()}' in command and 'work' in out
     assert env['PATH'].split(os.pathsep)[0] == str(Path(sys.executable).parent)
     assert {p: p.read_bytes() for p in folder.rglob('*') if p.is_file()} == before   # nothing of the course is touched
@@ -345,8 +345,9 @@ def test_lab_of_the_real_lessons(lab, monkeypatch):
     assert first.metadata.kernelspec.name == 'python3'                # or JupyterLab would ask
 
 def test_lab_opens_one_copy(lab):
-    Path('a.ipynb').write_text('{}')
-    assert str(Path('a.ipynb').absolute()) in lab('a.ipynb')[1] and not Path('work').exists()
+    Path('a b.ipynb').write_text('{}')
+    command = lab('a b.ipynb')[1]
+    assert '--LabApp.default_url=/lab/tree/a%20b.ipynb' in command and f'--notebook-dir={Path().absolute()}' in command and not Path('work').exists()
 
 def test_lab_as_root_and_its_terminal(lab, monkeypatch):
     monkeypatch.setenv('SHELL', '/bin/zsh')

@@ -336,6 +336,26 @@ def test_categories_of_numbers_and_nullable_columns():
     f = TreeClassifier().fit(x, y)
     assert f.score(x, y) == 1 and f.score(x.astype({'a': int}), y) == 1
 
+@pytest.mark.parametrize('words', [[f'{i},5' for i in range(54)], [f'{i} %' for i in range(54)], ['?', *map(str, range(53))],
+                                   [f'{i%28+1:02}.05.2024' for i in range(54)], ['9,5', '10,5', '11,5']*18])
+def test_numbers_and_dates_as_words_are_refused(words):
+    x = pd.DataFrame(dict(a=words, b=range(54)))
+    for e in (TreeClassifier, ForestRegressor): fails(ValueError, lambda: e().fit(x, [0, 1]*27), "'a' holds", 'written as text', 'pd.read_csv' if '%' not in words[0] else 'str.replace')
+    assert TreeClassifier().fit(x.assign(a=x.a.astype('category')), [0, 1]*27)
+    if ',' in words[0]: fails(ValueError, lambda: TreeClassifier().fit(x[['b']], x.a), "'a' holds", 'ForestRegressor')
+
+def test_true_and_false_with_gaps():
+    x, y = pd.DataFrame(dict(a=[True, False, None]*9)), [0, 1, 2]*9
+    f = TreeClassifier().fit(x, y)
+    assert f.score(x, y) == 1 and f.predict(pd.DataFrame(dict(a=[True, False]))).tolist() == [0, 1]   # no gap here: another type
+    g = TreeClassifier().fit(x[x.a.notna()].astype(bool), [0, 1]*9)
+    assert g.predict(x[:2]).tolist() == [0, 1]
+
+def test_honest_categories_in_digits():
+    for words in (['007', '08', '9'], ['1', '2', '3'], ['3.9', '3.10', '3.11']):
+        x, y = pd.DataFrame(dict(a=words*9)), [0, 1, 2]*9
+        assert TreeClassifier().fit(x, y).score(x, y) == 1
+
 def test_an_index_of_any_kind():
     x, y = passengers()
     a = ForestClassifier(10, random_state=0).fit(x, y).predict_proba(x)
