@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Iterator, NamedTuple
 
 import numpy as np, pandas as pd, torch
-from fastlessons.core import (
-    Saved, check_int, check_name, check_rows, check_same_length, document, get_column,
-    progress, tilde)
+from .core import (
+    Saved, as_list, check_int, check_name, check_rows, check_same_length, document,
+    get_column, progress, tilde)
 from .plots import axes
 from .simple.collab import cosines
 from .tables import TableFile, check_written, to_times, written
@@ -903,6 +903,7 @@ class Recommender(_Advisor):
         ax:Axes=None, # matplotlib axes to draw into; None: new ones
     )->Axes: # raises KeyError for an unknown item, ValueError
         "Draw items on a map: near to each other are those that the same people like."
+        if items is not None: items = as_list(items, 'items')
         check_int(3, n=n if items is None else len(items))   # a map of fewer is none
         if items is None: i = np.argsort(-self.items.n.values, kind='stable')[:n]
         else: i = np.array([self._item(x) for x in items])
