@@ -210,7 +210,8 @@ def test_order_of_rows_and_kind_of_ids_do_not_matter(split, fast):
     assert np.allclose(a, b, atol=1e-4)
     assert fit_ratings(named.astype(dict(user='category'))).predict_pairs('person 3', 1.).known[0] == 'both'
     mixed = split[0].assign(user=[u if u % 2 else f'u{u}' for u in split[0].user])
-    assert fit_ratings(mixed).predict_pairs([3, 'u4', 4, '3'], 1).known.tolist() == ['both', 'both', 'item', 'item']
+    assert fit_ratings(mixed).predict_pairs([3, 'u4', 4], 1).known.tolist() == ['both', 'both', 'item']
+    fails(ValueError, lambda: fit_ratings(mixed).predict_pairs([3, '3'], 1), "'3' (text)")
     dates = split[0].assign(user=pd.Timestamp('2020-01-01') + pd.to_timedelta(split[0].user, 'D'))
     assert fit_ratings(dates).predict_pairs(pd.Timestamp('2020-01-04'), 1).known[0] == 'both'
 
