@@ -12,8 +12,8 @@ from typing import Iterator, NamedTuple
 
 import numpy as np, pandas as pd, torch
 from .core import (
-    GAP, Saved, check_int, check_name, check_rows, check_same_length, distinct,
-    document, exact_key, get_column, look_up, progress, tilde)
+    GAP, Saved, as_list, check_int, check_name, check_rows, check_same_length,
+    distinct, document, exact_key, get_column, look_up, progress, tilde)
 from .plots import axes
 from .simple.collab import cosines
 from .tables import TableFile, check_written, to_times, written
@@ -66,10 +66,10 @@ def _headless(file):
 
 def _films(path):
     "Read the titles of a MovieLens folder: item, title."
-    file = TableFile(path, encoding='latin-1' if path.name == 'u.item' else None,
-                     sep='|' if path.name == 'u.item' else None, show=False)
-    head = dict() if path.suffix == '.csv' else dict(header=None)
-    films = file.read([], usecols=[0, 1], **head)
+    sep = {'u.item': '|', 'movies.dat': '::'}.get(path.name)
+    encoding = 'latin-1' if path.name == 'u.item' else None
+    file = TableFile(path, sep, encoding, show=False)   # 1M is in Latin-1, 10M in UTF-8
+    films = file.read([], usecols=[0, 1], header=None if sep else 'infer')
     return films.set_axis(['item', 'title'], axis=1).drop_duplicates('item')
 
 def _movielens(path):
@@ -935,6 +935,7 @@ class Recommender(_Advisor):
         ax:Axes=None, # matplotlib axes to draw into; None: new ones
     )->Axes: # raises KeyError for an unknown item, ValueError
         "Draw items on a map: near to each other are those that the same people like."
+        if items is not None: items = as_list(items, 'items')
         check_int(3, n=n if items is None else len(items))   # a map of fewer is none
         if items is None: i = np.argsort(-self.items.n.values, kind='stable')[:n]
         else: i = np.array([self._item(x) for x in items])

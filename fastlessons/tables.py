@@ -350,8 +350,9 @@ def _whole(words):
     if any(floats) and not all(floats): return None
     if any(len(w) > 17 for w in found if w.endswith('.0')): return None
     if not all(-2**63 <= int(w.removesuffix('.0')) < 2**63 for w in found): return None
-    if words.isna().any(): return words.map(lambda w: int(w.removesuffix('.0')), 'ignore')
-    return words.str.removesuffix('.0').astype('int64')
+    if not words.isna().any(): return words.str.removesuffix('.0').astype('int64')
+    numbers = [int(w.removesuffix('.0')) if isinstance(w, str) else None for w in words]
+    return pd.Series(numbers, words.index, dtype=object)   # floats would be rounded
 
 class TableFile:
     "A file with a table of text: how it is written, and what its first row says."
@@ -376,6 +377,7 @@ class TableFile:
         self.sep = sep or _find_sep(path, head)
         records = _records(head, self.sep)
         first = records[0] if records else []
+        self.wider = len(records) > 1 and len(records[1]) > len(first)
         later = [f for r in records for f in r[1:]]
         self.spaced = bool(later) and all(f.startswith(' ') for f in later)
         self.first = [f.lstrip() for f in first] if self.spaced else first
@@ -391,7 +393,7 @@ class TableFile:
         sep = b'\x1f' if self.sep == '::' else self.sep.encode()
         before = [sep, b'\n'] + [b'\r']*(b'\n' not in self.raw)
         if b'"' in self.raw: before += [b + b'"' for b in before]
-        if self.spaced: before.append(sep + b' ')
+        if self.spaced: before += [sep + b' ', sep + b' "']
         starts = (re.escape(b + b'0') + rb'\d' for b in before)
         return b'+' in self.raw or re.match(rb'"?0\d', self.raw) or any(
             re.search(start, self.raw) for start in starts)
@@ -411,7 +413,7 @@ class TableFile:
         df = self._parse(kwargs)
         risky = df.columns if exact is None else [c for c in exact if c in df.columns]
         if len(risky): self._keep(df, risky, exact is not None, kwargs)
-        if 'header' not in kwargs and len({*self.first}) < len(self.first) == df.shape[1]:
+        if kwargs.get('header', 'infer') == 'infer' and len({*self.first}) < len(self.first) == df.shape[1]:
             df.columns = self.first   # pandas calls the second 'name.1'
         return df
 
@@ -440,7 +442,8 @@ class TableFile:
                 df = pd.read_csv(io.BytesIO(self.raw), **kwargs)
         except pd.errors.EmptyDataError as e: raise ValueError(f'{name} is empty.') from e
         except pd.errors.ParserError as e: raise ValueError(self._why(str(e))) from e
-        if not isinstance(df.index, pd.RangeIndex):
+        wider = self.wider and kwargs.get('header', 'infer') == 'infer'   # pandas makes an index of it
+        if wider or not df.index.equals(pd.RangeIndex(len(df))):
             raise ValueError(f'{name}: row 2 has more fields than the first row, which '
                              f'names {len(self.first)} columns: {self.first[:5]}. Give each '
                              'column a name, and put texts with a separator into quotes.')

@@ -22,14 +22,16 @@ try:
     settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'short'))
 except ImportError: pass   # the tests that need it are skipped
 
-# The files that take longest, in this order; all others come after them.
-LONG = ['test_web', 'test_notebooks']
+# What takes longest, in this order; all else comes after it, and last the library's notebooks, each a short work of its own.
+LONG = ['test_web.py', 'test_cli.py', 'test_make_your_own.py', 'test_deploy.py', 'test_notebooks.py::test_lesson', 'test_wheel.py', 'test_collab.py',
+        'test_samples.py', 'test_transfer.py', 'test_text_encoder.py', 'test_forests.py', 'test_run.py', 'test_train.py', 'test_sheets.py']
+LAST = 'test_notebooks.py::test_library'
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     "Let the longest files come first: what is short can fill up the process that ends earlier."
-    place = {name: i for i, name in enumerate(LONG)}
-    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
+    def place(item): return next((i for i, name in enumerate(LONG) if name in item.nodeid), len(LONG) + (LAST in item.nodeid))
+    items.sort(key=place)
     for item in items:   # an app that runs, a browser
         if {'app', 'browser'} & set(item.fixturenames): item.add_marker('slow')
 

@@ -52,6 +52,7 @@ backbone('mobilenet_v2'), backbone('resnet_mini')
 print(len(model_meta) - len(before))
 """
 
+@pytest.mark.slow
 def test_imports_bring_no_more_than_they_must(tmp_path):
     "Who imports blocks or texts gets no drawings and networks with them; fastai's table is left alone until a network is asked for."
     (tmp_path/'hub/checkpoints').mkdir(parents=True)

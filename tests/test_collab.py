@@ -88,6 +88,48 @@ def test_movielens_folders(table, tmp_path):
     assert [*found.columns] == ['user', 'item', 'rating', 'time', 'title']
     assert found.title.iloc[0] == f'Film {first}, The'
 
+@pytest.mark.parametrize('encoding', ['utf-8', 'latin-1'])
+def test_movielens_of_other_sizes(table, tmp_path, encoding):
+    lines = [f'{u}::{i}::{r}::978300760\n' for u, i, r in table[['user', 'item', 'rating']].itertuples(index=False)]
+    (tmp_path/'ratings.dat').write_text(''.join(lines))
+    for source in (tmp_path, tmp_path/'ratings.dat'):
+        found = read_ratings(source)
+        assert found[['user', 'item', 'rating']].equals(read_ratings(table)[['user', 'item', 'rating']]) and 'time' in found
+    (tmp_path/'movies.dat').write_text(''.join(f'{i}::Amélie "{i}": the film (2001)::Drama|War\n' for i in range(80)), encoding=encoding)
+    found = read_ratings(tmp_path)
+    assert found.title.iloc[0] == f'Amélie "{found.item.iloc[0]}": the film (2001)'
+    (tmp_path/'u1.base').write_text(''.join(lines).replace('::', '\t'))
+    assert read_ratings(tmp_path/'u1.base').equals(found.drop(columns='title'))
+    (tmp_path/'none.csv').write_text(''.join(lines).replace('::', ','))
+    fails(ValueError, lambda: read_ratings(tmp_path/'none.csv'), 'no row of names')
+
+def test_ids_in_a_file_stay_as_written(table, tmp_path):
+    path, later = tmp_path/'a.csv', tmp_path/'b.csv'
+    df = table.assign(item=table.item.map(lambda i: f'{i:03}' if i % 2 else str(i)))
+    df.to_csv(path, index=False, sep=';')
+    assert read_ratings(path).item.tolist() == df.item.tolist()
+    m = fit_ratings(path)
+    assert m.predict_pairs(1, '001').known[0] == 'both' and m.predict_pairs(1, '1').known[0] == 'user'
+    df[table.item % 2 == 0].to_csv(later, index=False)   # whole numbers only; the model's ids are text
+    few = df[table.item % 2 == 0]
+    assert np.isclose(m.validate(later)[0], m.validate(few)[0], atol=1e-6)
+
+def test_decimal_commas_in_ratings(table, tmp_path):
+    path = tmp_path/'a.csv'
+    table.to_csv(path, index=False, sep=';', decimal=',')
+    with pytest.warns(UserWarning, match='decimal commas'): found = read_ratings(path)
+    assert (found.rating == table.rating).all()
+    fails(ValueError, lambda: read_ratings(table.assign(rating=[f'{r:.0f} %' for r in table.rating])), "'rating'", '%')
+
+def test_time_is_optional_and_never_guessed(table):
+    with pytest.warns(UserWarning, match="left out.*'date'"): found = read_ratings(table.assign(date='some day'))
+    assert 'time' not in found
+    clear = table.assign(date=['31/05/2024' if i else '03/04/2024' for i in range(len(table))])
+    with pytest.warns(UserWarning, match='03 April 2024'): found = read_ratings(clear)
+    assert found.time.dt.month.unique().tolist() == [4, 5]
+    unclear = table.assign(date='03/04/2024')
+    fails(ValueError, lambda: read_ratings(unclear, time='date'), "'date'", 'not clear', 'dayfirst')
+
 NAN = float('nan')
 
 @pytest.mark.parametrize('change,words', [
@@ -515,6 +557,7 @@ def test_movielens(shared):
     assert rmse < .91 and mae < .72 and m.validate(df[test], time=True)[0] < rmse - .01
     assert 'Empire Strikes Back, The (1980)' in set(m.similar('Star Wars (1977)', 5).title)
 
+@pytest.mark.slow
 def test_benchmark_runs():
     def run(*a):
         cmd = [sys.executable, ROOT/'benchmarks/collab.py', *a]

@@ -148,12 +148,14 @@ def test_passengers_within_a_point(name, request):
     a, b = fair(ForestClassifier, x, y, as_numbers(x))
     assert a > b - .01 and a > .78, (a, b)
 
+@pytest.mark.slow
 def test_bike_sharing_within_a_hundredth(shared):
     d = pd.read_csv(shared/'data'/'bike-sharing'/'hour.csv').sample(6000, random_state=0)
     x = d[['season', 'yr', 'mnth', 'hr', 'holiday', 'weekday', 'workingday', 'weathersit', 'temp', 'atemp', 'hum', 'windspeed']]
     a, b = fair(ForestRegressor, x, d.cnt, n=40)
     assert a > b - .01 and a > .9, (a, b)
 
+@pytest.mark.slow
 @pytest.mark.parametrize('ours,load', [(ForestClassifier, datasets.load_breast_cancer), (ForestClassifier, datasets.load_digits),
                                        (ForestRegressor, datasets.load_diabetes)])
 def test_scikit_learns_own_data(ours, load):
@@ -410,6 +412,26 @@ def test_names_of_columns_of_any_kind(names, tmp_path):
     again = TreeRegressor.load(f.save(tmp_path/'f'))
     assert again.predict(df).equals(f.predict(df)) and f.predict(df).name == names[0] and again.question(0) == f.question(0) == f'{names[0]} is x?'
     fails(ValueError, lambda: again.predict(df[names[::-1]]), 'order')
+
+@pytest.mark.parametrize('words', [[f'{i},5' for i in range(54)], [f'{i} %' for i in range(54)], ['?', *map(str, range(53))],
+                                   [f'{i%28+1:02}.05.2024' for i in range(54)], ['9,5', '10,5', '11,5']*18])
+def test_numbers_and_dates_as_words_are_refused(words):
+    x = pd.DataFrame(dict(a=words, b=range(54)))
+    for e in (TreeClassifier, ForestRegressor): fails(ValueError, lambda: e().fit(x, [0, 1]*27), "'a' holds", 'written as text', 'pd.read_csv' if '%' not in words[0] else 'str.replace')
+    assert TreeClassifier().fit(x.assign(a=x.a.astype('category')), [0, 1]*27)
+    if ',' in words[0]: fails(ValueError, lambda: TreeClassifier().fit(x[['b']], x.a), "'a' holds", 'ForestRegressor')
+
+def test_true_and_false_with_gaps():
+    x, y = pd.DataFrame(dict(a=[True, False, None]*9)), [0, 1, 2]*9
+    f = TreeClassifier().fit(x, y)
+    assert f.score(x, y) == 1 and f.predict(pd.DataFrame(dict(a=[True, False]))).tolist() == [0, 1]   # no gap here: another type
+    g = TreeClassifier().fit(x[x.a.notna()].astype(bool), [0, 1]*9)
+    assert g.predict(x[:2]).tolist() == [0, 1]
+
+def test_honest_categories_in_digits():
+    for words in (['007', '08', '9'], ['1', '2', '3'], ['3.9', '3.10', '3.11']):
+        x, y = pd.DataFrame(dict(a=words*9)), [0, 1, 2]*9
+        assert TreeClassifier().fit(x, y).score(x, y) == 1
 
 def test_an_index_of_any_kind():
     x, y = passengers()

@@ -175,18 +175,15 @@ def test_a_kernel_that_dies(call):
     status, out, err = call('run', '4')
     assert status == 1 and 'code cell 1: import os' in err and 'memory' in err and not list(Path('runs').iterdir())
 
-def test_what_was_set_stays_set(tmp_path):
-    nb = new_notebook(cells=[code('import os; os.environ["OMP_WAIT_POLICY"]')])
-    run.execute(nb, tmp_path, dict(os.environ, OMP_WAIT_POLICY='ACTIVE'))
-    assert nb.cells[0].outputs[0].data['text/plain'] == "'ACTIVE'"
-
-def test_a_cell_finds_the_command(tmp_path):
+def test_a_cell_finds_the_command_and_what_was_set(tmp_path):
     from fastlessons import core
-    nb = new_notebook(cells=[code('import os; os.environ["PATH"]')])
-    run.execute(nb, tmp_path, dict(os.environ, PATH='/usr/bin:/bin'))
-    assert nb.cells[0].outputs[0].data['text/plain'] == repr(f'{Path(sys.executable).parent}{os.pathsep}/usr/bin:/bin')
+    nb = new_notebook(cells=[code('import os; os.environ["PATH"]'), code('os.environ["OMP_WAIT_POLICY"]')])
+    run.execute(nb, tmp_path, dict(os.environ, PATH='/usr/bin:/bin', OMP_WAIT_POLICY='ACTIVE'))
+    path, policy = (c.outputs[0].data['text/plain'] for c in nb.cells)
+    assert path == repr(f'{Path(sys.executable).parent}{os.pathsep}/usr/bin:/bin') and policy == "'ACTIVE'"
     assert core.with_our_bin(dict(PATH=core.with_our_bin())) == core.with_our_bin()   # once is enough
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == 'nt', reason='signals are other there')
 @pytest.mark.parametrize('sign', [signal.SIGINT, signal.SIGTERM], ids=['ctrl-c', 'kill'])
 def test_stopped_in_the_middle(folder, tmp_path, sign):
@@ -207,6 +204,7 @@ def test_stopped_in_the_middle(folder, tmp_path, sign):
     wait_for(lambda: gone(kernel) and gone(child))
     assert [f.name for f in out.iterdir()] == ['03_cats.html'] and (out/'03_cats.html').read_text() == 'of an earlier run'
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == 'nt', reason='no pseudo-terminals there')
 def test_a_bar_in_a_terminal(folder, tmp_path):
     import fcntl, pty, struct, termios
@@ -225,6 +223,7 @@ def test_a_bar_in_a_terminal(folder, tmp_path):
     assert re.search(r'\r +\d+% \|.{20,}\| 00:\d\d +Goats', seen), seen   # how far, for how long, where
     assert seen.count('\n') <= 1                                          # one line, drawn again and again
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == 'nt', reason='signals are other there')
 def test_stopped_before_the_first_cell(folder, tmp_path):
     "The kernel may not even be there yet."

@@ -156,7 +156,8 @@ def is_one_picture(
     "Tell whether something is one picture, where a list of pictures is expected."
     if isinstance(o, _FILES) or hasattr(o, 'getexif'): return True
     if hasattr(o, 'read') and not hasattr(o, 'iloc'): return True
-    return str(getattr(o, 'dtype', '')) == 'uint8' and o.ndim < 4
+    numbers = getattr(getattr(o, 'dtype', None), 'kind', 'O') in 'biuf'
+    return numbers and o.ndim < 4 and o.size > 0
 
 def _from_pixels(a):
     "Make a PIL picture of a uint8 array (h, w), (h, w, 3) or (h, w, 4)."

@@ -22,7 +22,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 
-from ..core import as_list, check_int, document, one_line, progress
+from ..core import as_list, check_int, document, one_line, progress, say
 from ..layers import fast_bf16, one_core
 from . import picture_files
 from .picture_files import KINDS, eight_bits, is_heic, open_head
@@ -109,7 +109,7 @@ def _tell(n, bad, todo, show):
     names = f": {', '.join(bad[:10])}{more}" if bad else ''
     says = f'{n} pictures, {len(bad)} left out{names}'
     if todo: says = f'{says}.{todo}'
-    if show: print(says)
+    if show: say(says)
     elif bad: warnings.warn(says, stacklevel=3)
 
 # %% ../../nbs/lib/vision/transfer.ipynb #475ba99f
