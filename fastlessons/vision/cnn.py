@@ -48,7 +48,7 @@ def _check_finite(x):
         f'infinity, the first is number {bad.nonzero()[0].item()}. '
         'Leave them out, or x.nan_to_num(0).')
 
-_NUMBERS = 'L', 'LA', 'RGB', 'RGBA', 'I', 'F'   # kinds whose numbers are what one sees
+_NUMBERS = 'L', 'LA', 'RGB', 'RGBA', 'I', 'F'   # whose numbers are what one sees
 
 def _as_seen(pic):
     "Make grey or colours of a Pillow picture whose numbers are neither, as a palette's."
