@@ -326,9 +326,10 @@ def _records(text, sep):
     except csv.Error: return []
 
 def _regular(records):
-    "Return which share of the records have as many fields as the first; 0 for one field."
-    n = len(records[0]) if records else 0
-    return sum(len(r) == n for r in records)/len(records) if n > 1 else 0
+    "Return which share of the rows have as many fields as the first; 0 for one field."
+    n, later = len(records[0]) if records else 0, records[1:]
+    if n < 2 or not later: return float(n > 1)
+    return sum(len(r) == n for r in later)/len(later)
 
 def _find_sep(path, text):
     "Find which mark separates the fields."
@@ -413,7 +414,8 @@ class TableFile:
         df = self._parse(kwargs)
         risky = df.columns if exact is None else [c for c in exact if c in df.columns]
         if len(risky): self._keep(df, risky, exact is not None, kwargs)
-        if kwargs.get('header', 'infer') == 'infer' and len({*self.first}) < len(self.first) == df.shape[1]:
+        twice = len({*self.first}) < len(self.first) == df.shape[1]
+        if twice and kwargs.get('header', 'infer') == 'infer':
             df.columns = self.first   # pandas calls the second 'name.1'
         return df
 
@@ -442,7 +444,8 @@ class TableFile:
                 df = pd.read_csv(io.BytesIO(self.raw), **kwargs)
         except pd.errors.EmptyDataError as e: raise ValueError(f'{name} is empty.') from e
         except pd.errors.ParserError as e: raise ValueError(self._why(str(e))) from e
-        wider = self.wider and kwargs.get('header', 'infer') == 'infer'   # pandas makes an index of it
+        wider = self.wider and kwargs.get('header', 'infer') == 'infer'
+        # else pandas makes an index of the first field
         if wider or not df.index.equals(pd.RangeIndex(len(df))):
             raise ValueError(f'{name}: row 2 has more fields than the first row, which '
                              f'names {len(self.first)} columns: {self.first[:5]}. Give each '
@@ -469,7 +472,7 @@ def read_table(
     path:'str|Path', # the file; gzip, bz2, xz, or a zip with one file, too
     sep:str=None, # between the fields: , ; tab | or ::; None: find it
     encoding:str=None, # None: UTF-8 and UTF-16 are found, else cp1252, with a warning
-    exact:list=None, # columns to keep as written: whole numbers or text; None: see below
+    exact:list=None, # columns to keep as written, whole numbers or text; None: see below
     **kwargs, # for `pd.read_csv`
 )->pd.DataFrame: # raises FileNotFoundError, IsADirectoryError, ValueError
     """Read a table of text with `pd.read_csv`, without its guesses.
