@@ -317,7 +317,7 @@ def _missing(d, path):
     for table, names in d.columns.items():
         if not (path/table).is_file(): continue
         gone = [c for c in names.split() if c not in _head(path/table)]
-        if gone: X
+        if gone: lacks.append(f"{', '.join(gone)} among the columns of {table}")
     return lacks
 
 def _folder(name, path):

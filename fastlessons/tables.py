@@ -135,7 +135,7 @@ def _say_numbers(notations, marks, signs, odd, way, name):
         todo += " Or with decimal=',', if 1,234 is a little more than 1."
     if signs:
         first = f'Read the file with na_values={odd[:5]}, then: ' if odd else ''
-        todo = f'{first}{col}{_steps(notations, marks, signs)}.'
+        todo = f'{first}Make numbers of them: {col}{_steps(notations, marks, signs)}.'
     what = 'numbers written as text' + (' with ' if says else '') + ' and '.join(says)
     return Written('numbers', what, todo, odd, way)
 
@@ -326,9 +326,10 @@ def _records(text, sep):
     except csv.Error: return []
 
 def _regular(records):
-    "Return which share of the records have as many fields as the first; 0 for one field."
-    n = len(records[0]) if records else 0
-    return sum(len(r) == n for r in records)/len(records) if n > 1 else 0
+    "Return which share of the rows have as many fields as the first; 0 for one field."
+    n, later = len(records[0]) if records else 0, records[1:]
+    if n < 2 or not later: return float(n > 1)
+    return sum(len(r) == n for r in later)/len(later)
 
 def _find_sep(path, text):
     "Find which mark separates the fields."
@@ -350,8 +351,9 @@ def _whole(words):
     if any(floats) and not all(floats): return None
     if any(len(w) > 17 for w in found if w.endswith('.0')): return None
     if not all(-2**63 <= int(w.removesuffix('.0')) < 2**63 for w in found): return None
-    if words.isna().any(): return words.map(lambda w: int(w.removesuffix('.0')), 'ignore')
-    return words.str.removesuffix('.0').astype('int64')
+    if not words.isna().any(): return words.str.removesuffix('.0').astype('int64')
+    numbers = [int(w.removesuffix('.0')) if isinstance(w, str) else None for w in words]
+    return pd.Series(numbers, words.index, dtype=object)   # floats would be rounded
 
 class TableFile:
     "A file with a table of text: how it is written, and what its first row says."
@@ -366,7 +368,7 @@ class TableFile:
         if path.is_dir(): raise IsADirectoryError(f'{tilde(path)} is a folder. Expected a file.')
         if not path.is_file(): raise FileNotFoundError(f'There is no file {tilde(path)}.')
         self.raw = _utf8(path, _unpacked(path), encoding, show)
-        if not self.raw.strip(): raise ValueError(f'{tilde(path)} is empty.')
+        if not (self.raw[:1000].strip() or self.raw.strip()): raise ValueError(f'{tilde(path)} is empty.')
         told = re.match(rb'"?sep=(.)"?\r?\n', self.raw)   # Excel's own hint
         if told: self.raw, sep = self.raw[told.end():], sep or told[1].decode()
         head = self._head()
@@ -376,11 +378,12 @@ class TableFile:
         self.sep = sep or _find_sep(path, head)
         records = _records(head, self.sep)
         first = records[0] if records else []
+        self.wider = len(records) > 1 and len(records[1]) > len(first)
         later = [f for r in records for f in r[1:]]
         self.spaced = bool(later) and all(f.startswith(' ') for f in later)
         self.first = [f.lstrip() for f in first] if self.spaced else first
 
-    def _head(self, size=50_000):
+    def _head(self, size=8_000):
         "Return whole lines from the beginning."
         head = self.raw[:size]
         if len(self.raw) > size and b'\n' in head: head = head[:head.rindex(b'\n')+1]
@@ -391,7 +394,7 @@ class TableFile:
         sep = b'\x1f' if self.sep == '::' else self.sep.encode()
         before = [sep, b'\n'] + [b'\r']*(b'\n' not in self.raw)
         if b'"' in self.raw: before += [b + b'"' for b in before]
-        if self.spaced: before.append(sep + b' ')
+        if self.spaced: before += [sep + b' ', sep + b' "']
         starts = (re.escape(b + b'0') + rb'\d' for b in before)
         return b'+' in self.raw or re.match(rb'"?0\d', self.raw) or any(
             re.search(start, self.raw) for start in starts)
@@ -411,7 +414,8 @@ class TableFile:
         df = self._parse(kwargs)
         risky = df.columns if exact is None else [c for c in exact if c in df.columns]
         if len(risky): self._keep(df, risky, exact is not None, kwargs)
-        if 'header' not in kwargs and len({*self.first}) < len(self.first) == df.shape[1]:
+        twice = len({*self.first}) < len(self.first) == df.shape[1]
+        if twice and kwargs.get('header', 'infer') == 'infer':
             df.columns = self.first   # pandas calls the second 'name.1'
         return df
 
@@ -440,7 +444,9 @@ class TableFile:
                 df = pd.read_csv(io.BytesIO(self.raw), **kwargs)
         except pd.errors.EmptyDataError as e: raise ValueError(f'{name} is empty.') from e
         except pd.errors.ParserError as e: raise ValueError(self._why(str(e))) from e
-        if not isinstance(df.index, pd.RangeIndex):
+        wider = self.wider and kwargs.get('header', 'infer') == 'infer'
+        # else pandas makes an index of the first field
+        if wider or not df.index.equals(pd.RangeIndex(len(df))):
             raise ValueError(f'{name}: row 2 has more fields than the first row, which '
                              f'names {len(self.first)} columns: {self.first[:5]}. Give each '
                              'column a name, and put texts with a separator into quotes.')
@@ -466,7 +472,7 @@ def read_table(
     path:'str|Path', # the file; gzip, bz2, xz, or a zip with one file, too
     sep:str=None, # between the fields: , ; tab | or ::; None: find it
     encoding:str=None, # None: UTF-8 and UTF-16 are found, else cp1252, with a warning
-    exact:list=None, # columns to keep as written: whole numbers or text; None: see below
+    exact:list=None, # columns to keep as written, whole numbers or text; None: see below
     **kwargs, # for `pd.read_csv`
 )->pd.DataFrame: # raises FileNotFoundError, IsADirectoryError, ValueError
     """Read a table of text with `pd.read_csv`, without its guesses.

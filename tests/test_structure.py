@@ -338,7 +338,7 @@ def imported(nodes):
     for n in nodes:
         if isinstance(n, ast.Import): found |= {a.name.split('.')[0] for a in n.names}
         elif isinstance(n, ast.ImportFrom) and not n.level: found.add(n.module.split('.')[0])
-    return found - set(sys.stdlib_module_names) - {'fastlessons'}
+    return found - set(sys.stdlib_module_names) - {'fastlessons'} - {m.stem for m in MODULES}   # in an app, classifier.py lies beside what it needs
 
 TREES = {m.relative_to(ROOT/'fastlessons').with_suffix('').as_posix().replace('/', '.'): ast.parse(m.read_text()) for m in MODULES}
 
@@ -447,7 +447,7 @@ def brings(package): return names(r for r in metadata.requires(package) or [] if
 def test_what_the_library_imports_is_required():
     "Each import is in settings.ini, or comes with something that is. What an extra brings is imported inside a function."
     have = names(SETTINGS['requirements'].split())
-    have |= {'torch'} | brings('fastai') | brings('torch') | brings('torchvision') | brings('pooch') | brings('ipykernel') | brings('nbclient')
+    have |= {'torch'} | brings('fastai') | brings('torch') | brings('torchvision') | brings('matplotlib') | brings('pooch') | brings('ipykernel') | brings('nbclient')
     extras = set().union(*(names(v.split()) for v in CFG['extras'].values()))
     of, missing = metadata.packages_distributions(), []
     for m, t in TREES.items():

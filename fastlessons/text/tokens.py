@@ -53,7 +53,7 @@ class TokenTable:
         "Write the tokens to a text file."
         data = {type(self).__name__: self._state()}
         with atomic_write(path) as new:
-            new.write_text(json.dumps(data, ensure_ascii=False), encoding='utf-8')
+            new.write_text(json.dumps(data), encoding='utf-8')
         return Path(path).expanduser()
 
     @classmethod

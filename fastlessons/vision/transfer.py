@@ -60,7 +60,7 @@ def _why(path, e):
     if isinstance(e.__cause__, Image.UnidentifiedImageError):
         head = Path(path).read_bytes()[:64]
         if not is_heic(head): return 'not a picture' if head else 'empty file'
-    return str(e) or type(e).__name__
+    return str(e).rstrip('.') or type(e).__name__
 
 # %% ../../nbs/lib/vision/transfer.ipynb #4ecdca53
 def check_images(
