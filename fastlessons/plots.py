@@ -8,7 +8,7 @@ __all__ = ['PALETTE', 'STYLE', 'tint', 'use_style', 'axes', 'plot_level', 'label
            'plot_waterfall', 'show_grad_cam']
 
 # %% ../nbs/lib/plots.ipynb #fa7d7c29
-import html, math, sys
+import html, math, sys, warnings
 from collections.abc import Callable
 import matplotlib.pyplot as plt, numpy as np, pandas as pd
 from cycler import cycler
@@ -43,6 +43,8 @@ def tint(
 def use_style()->None: # nothing
     "Give all pictures of a notebook the course's sizes, fonts and colours."
     plt.rcParams.update(STYLE)
+    # fastai's confusion matrix asks for a tight layout; that is no reason to worry.
+    warnings.filterwarnings('ignore', 'The figure layout has changed to tight')
     if 'IPython' not in sys.modules: return
     from matplotlib_inline.config import InlineBackend
     shown = InlineBackend.instance()

@@ -135,7 +135,7 @@ def _say_numbers(notations, marks, signs, odd, way, name):
         todo += " Or with decimal=',', if 1,234 is a little more than 1."
     if signs:
         first = f'Read the file with na_values={odd[:5]}, then: ' if odd else ''
-        todo = f'{first}{col}{_steps(notations, marks, signs)}.'
+        todo = f'{first}Make numbers of them: {col}{_steps(notations, marks, signs)}.'
     what = 'numbers written as text' + (' with ' if says else '') + ' and '.join(says)
     return Written('numbers', what, todo, odd, way)
 
@@ -368,7 +368,7 @@ class TableFile:
         if path.is_dir(): raise IsADirectoryError(f'{tilde(path)} is a folder. Expected a file.')
         if not path.is_file(): raise FileNotFoundError(f'There is no file {tilde(path)}.')
         self.raw = _utf8(path, _unpacked(path), encoding, show)
-        if not self.raw.strip(): raise ValueError(f'{tilde(path)} is empty.')
+        if not (self.raw[:1000].strip() or self.raw.strip()): raise ValueError(f'{tilde(path)} is empty.')
         told = re.match(rb'"?sep=(.)"?\r?\n', self.raw)   # Excel's own hint
         if told: self.raw, sep = self.raw[told.end():], sep or told[1].decode()
         head = self._head()
@@ -383,7 +383,7 @@ class TableFile:
         self.spaced = bool(later) and all(f.startswith(' ') for f in later)
         self.first = [f.lstrip() for f in first] if self.spaced else first
 
-    def _head(self, size=50_000):
+    def _head(self, size=8_000):
         "Return whole lines from the beginning."
         head = self.raw[:size]
         if len(self.raw) > size and b'\n' in head: head = head[:head.rindex(b'\n')+1]

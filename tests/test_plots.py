@@ -1,5 +1,5 @@
 "The plots: one rule for all of them, in new axes and in given ones; and what they refuse."
-import base64, inspect, io, subprocess, sys
+import base64, inspect, io, subprocess, sys, warnings
 
 import matplotlib.pyplot as plt, nbformat, numpy as np, pandas as pd, pytest, torch
 from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ CALLS = dict(plot_function=(plot_function, (torch.sin, 0, 1)), plot_loss_surface
 
 @pytest.fixture(autouse=True)
 def closed():
-    with plt.rc_context(): yield
+    with plt.rc_context(), warnings.catch_warnings(): yield
     plt.close('all')
 
 @pytest.mark.parametrize('name', CALLS)
@@ -157,6 +157,11 @@ def test_one_style(tmp_path):
     ax.plot([0, 1], color='validation')
     fig.savefig(tmp_path/'a.png')
     assert plt.imread(tmp_path/'a.png').shape[1] == 660 and plt.matplotlib.colors.same_color('validation', PALETTE['validation'])
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        use_style()
+        plt.figure().add_subplot()
+        plt.tight_layout()   # as fastai's confusion matrix does
     sizes = [v for k, v in plots.STYLE.items() if k.endswith('size') and k != 'figure.figsize']
     assert min(sizes)/72*110*390/660 > 9
     used = {plt.matplotlib.colors.to_hex(c['color']) for c in plt.rcParams['axes.prop_cycle']}

@@ -51,7 +51,7 @@ def _check_finite(x):
 _NUMBERS = 'L', 'LA', 'RGB', 'RGBA', 'I', 'F'   # whose numbers are what one sees
 
 def _as_seen(pic):
-    "Make grey or colours of a Pillow picture whose numbers are neither, as a palette's."
+    "Make grey or colours of a Pillow picture whose numbers are neither: a palette's."
     mode = getattr(pic, 'mode', None)
     if not hasattr(pic, 'getbands') or mode in _NUMBERS: return pic
     return eight_bits(pic, 'L' if mode == '1' or mode.startswith('I;16') else 'RGB')
