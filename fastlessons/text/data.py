@@ -47,11 +47,12 @@ def _sentiment(col):
     code = dict.fromkeys(_PRAISE, 1) | dict.fromkeys(_BLAME, 0)
     found = col.map(lambda v: code.get(str(v).strip().lower(), -1), na_action=None)
     check_rows(col, (found < 0).to_numpy(), 'holds labels that are neither praise nor '
-               'blame', "Expected 'positive' and 'negative', or 1 and 0. Leave the other "
-               'texts out.')
+               'blame', "Expected 'positive' and 'negative', or 1 and 0. Leave the "
+               'other texts out.')
     kinds = {str(v) for v in col.unique()}
     if len(kinds) > 2:
-        raise ValueError(f'Column {col.name!r} has more than two labels: {sorted(kinds)}. '
+        raise ValueError(f'Column {col.name!r} has more than two labels: '
+                         f'{sorted(kinds)}. '
                          "Expected 'positive' and 'negative', or 1 and 0.")
     if not kinds <= {'positive', 'negative'}:
         one, none = (sorted({str(v) for v in col[found == k]}) for k in (1, 0))
