@@ -446,7 +446,8 @@ def _as_index(x):
 
 def _as_ids(values):
     "Make an Index of ids that keeps their types: numpy would round 2**60 beside 2.5."
-    one_type = isinstance(values, pd.Index) or len(set(map(type, values))) == 1
+    if isinstance(values, pd.Index): values = values.tolist()   # the same from a file
+    one_type = len(set(map(type, values))) == 1
     return pd.Index(values, dtype=None if one_type else object, tupleize_cols=False)
 
 def _find(ids, x):

@@ -126,4 +126,4 @@ def test_ratings(user, item):
     pd.testing.assert_series_equal(again.predict(df), m.predict(df))
     assert (m.predict_pairs(df.user, df.item).known == 'both').all() and (again.predict_pairs(df.user, df.item).known == 'both').all()
     one = m.user_ids[0]
-    assert again.recommend(one).equals(m.recommend(one)) and m.recommend(one).attrs['known']
+    assert again.user_ids.equals(m.user_ids) and again.recommend(one).equals(m.recommend(one)) and m.recommend(one).attrs['known']
