@@ -77,8 +77,9 @@ def _movielens(path):
     ratings = next((path/f for f in _FOLDERS if (path/f).exists()), None)
     if ratings is None:
         raise FileNotFoundError(
-            f'{tilde(path)} has neither u.data nor ratings.csv nor ratings.dat. Expected '
-            'a folder of MovieLens; for another table give the file, or a DataFrame.')
+            f'{tilde(path)} has neither u.data nor ratings.csv nor ratings.dat. '
+            'Expected a folder of MovieLens; for another table give the file, or a '
+            'DataFrame.')
     df = _from_file(TableFile(ratings))
     new = dict(userId='user', movieId='item', timestamp='time')
     df = df.rename(columns=new)
@@ -100,8 +101,8 @@ def _table(source, given):
     "Read a table from where it is: a DataFrame, a file or a folder."
     if isinstance(source, pd.DataFrame): return source
     if not isinstance(source, (str, Path)):
-        raise TypeError(f'This is {type(source).__name__}. Expected a DataFrame, the path '
-                        'of a file, or of a MovieLens folder.')
+        raise TypeError(f'This is {type(source).__name__}. Expected a DataFrame, the '
+                        'path of a file, or of a MovieLens folder.')
     path = Path(source).expanduser()
     if not path.exists():
         raise FileNotFoundError(f'{tilde(path)} does not exist. Expected a CSV file, a '
@@ -143,8 +144,9 @@ def _stars(col):
     if (stars.isna() & col.notna()).any():
         found = written(col)
         if found and found.way == 'comma':
-            warnings.warn(f'The ratings have decimal commas: {col.dropna().iloc[0]!r} is '
-                          'read with a point.', stacklevel=3)
+            some = col.dropna().iloc[0]
+            warnings.warn(f'The ratings have decimal commas: {some!r} is read with a '
+                          'point.', stacklevel=3)
             return pd.to_numeric(col.str.replace(',', '.'), errors='coerce')
     return stars
 

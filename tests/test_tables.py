@@ -5,7 +5,7 @@ import numpy as np, pandas as pd, pytest
 from hypothesis import assume, example, given, strategies as st
 
 from conftest import refuses
-from fastlessons.tables import TableFile, check_written, read_table, to_times, written
+from fastlessons.tables import check_written, read_table, to_times, written
 
 # Words
 
@@ -187,6 +187,7 @@ def test_what_csv_writes_comes_back(tmp_path_factory, rows, sep, encoding, end, 
     n = len(rows[0])
     rows = [(r*n)[:n] for r in rows]
     names = [f'{name}{i}' for i, name in enumerate(rows[0])]   # no name is empty or there twice
+    assume(not all(v.startswith(' ') for r in [names, *rows[1:]] for v in r[1:]))   # that is how some separate
     out = io.StringIO(newline='')
     csv.writer(out, delimiter=sep, lineterminator=end, quoting=quoting).writerows([names, *rows[1:]])
     path = tmp_path_factory.getbasetemp()/'any.csv'
