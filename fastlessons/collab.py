@@ -117,8 +117,8 @@ def read_genres(
     folder = Path(folder).expanduser()
     there = [folder/f for f in _FOLDERS.values() if (folder/f).exists()]
     if not there:
-        raise FileNotFoundError(f'{tilde(folder)} has neither u.item nor movies.csv nor '
-                                'movies.dat. Expected a folder of MovieLens.')
+        raise FileNotFoundError(f'{tilde(folder)} has neither u.item nor movies.csv '
+                                'nor movies.dat. Expected a folder of MovieLens.')
     films = there[0]
     if films.name == 'u.item': return _from_flags(films, folder/'u.genre')
     sep = '::' if films.name == 'movies.dat' else None
