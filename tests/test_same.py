@@ -1,5 +1,5 @@
 "Any table that `fit` takes: the same answers after saving, equal keys for the same things, `score` as `predict`. By hypothesis, which looks for inputs that fail."
-import json, math, tempfile, warnings
+import json, math, tempfile
 from datetime import date, datetime, timedelta
 from pathlib import Path
 

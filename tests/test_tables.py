@@ -5,7 +5,7 @@ import numpy as np, pandas as pd, pytest
 from hypothesis import assume, example, given, strategies as st
 
 from conftest import refuses
-from fastlessons.tables import TableFile, check_written, read_table, to_times, written
+from fastlessons.tables import check_written, read_table, to_times, written
 
 # Words
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..core import check_int, check_number, check_rows, check_same_length
 from ..core import document
 from ..tables import read_table
-from .clean import check_texts, clean_texts, only_texts
+from .clean import clean_texts, only_texts
 from .tokens import words
 
 import numpy as np, pandas as pd, torch
