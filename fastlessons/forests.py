@@ -733,10 +733,14 @@ def _name_of(y):
     name = getattr(y, 'name', None)
     return 'y' if name is None else name
 
-def _unmixed(y):
-    "Keep answers of several types as they are; numpy would make text of 1 and 'a'."
+def _as_they_are(y):
+    """Keep answers of several types, and those of a type of pandas, as they are. Of 1
+    and 'a' numpy makes text, of long numbers and of bools scikit-learn makes floats."""
     mixed = isinstance(y, list) and len(set(map(type, y))) > 1
-    return pd.Series(y, dtype=object).to_numpy() if mixed else y
+    ours = isinstance(y, pd.Series) and not isinstance(y.dtype, np.dtype)
+    if not mixed and not ours: return y
+    y = pd.Series(y, dtype=object)
+    return y.where(y.notna(), None).to_numpy()
 
 class _Classes(ClassifierMixin):
     "Predict one of several classes."
@@ -744,12 +748,11 @@ class _Classes(ClassifierMixin):
 
     def _check(self, y):
         "Refuse amounts in another notation: each would be a class."
-        y = _unmixed(y)
+        name, y = _name_of(y), _as_they_are(y)
         words = np.asarray(y).dtype.kind in 'OUT'
         found = written(pd.Series(y)) if words and np.ndim(y) == 1 else None
         if found and found.kind == 'numbers' and found.way != 'plain':
-            check_written(y, _name_of(y),
-                          'Then use ForestRegressor or TreeRegressor.')
+            check_written(y, name, 'Then use ForestRegressor or TreeRegressor.')
         return y
 
     def _targets(self, y):
@@ -783,7 +786,7 @@ class _Classes(ClassifierMixin):
     )->float: # from 0 to 1; raises ValueError
         "Return the share of predictions that are right."
         said = self._mean(X).argmax(1)
-        y = column_or_1d(_unmixed(y))
+        y = column_or_1d(_as_they_are(y))
         check_consistent_length(said, y)
         right = said == look_up(y, self.classes_.tolist(), 'y')
         return float(np.average(right, weights=sample_weight))

@@ -33,9 +33,9 @@ def to_numbers(
     num = pd.to_numeric(values, errors='coerce')
     bad = (num.isna() & col.notna()).to_numpy()
     if bad.any(): check_written(values, name, 'Or list the column in cat_names.')
-    check_rows(col, bad, 'should hold numbers', 'Correct them, or read those that stand '
-               'for a gap as gaps: pd.read_csv(..., na_values=[...]). Or list the column '
-               'in cat_names.')
+    check_rows(col, bad, 'should hold numbers', 'Correct them, or read those that '
+               'stand for a gap as gaps: pd.read_csv(..., na_values=[...]). Or list '
+               'the column in cat_names.')
     x = num.to_numpy(float, na_value=np.nan)
     check_rows(col, np.abs(x) > 1e30,
                'holds infinity, or a number too large to count with',
@@ -178,7 +178,8 @@ def _column_kind(name, col, n):
     found = written(col, name) if words and col.dtype.kind not in 'bmMc' else None
     if found and found.kind == 'dates': return 'out'
     if found and found.way != 'plain':   # else the words would be left out, or classes
-        check_written(col, name, 'Or name the columns: cat_names=[...], cont_names=[...].')
+        check_written(col, name, 'Or name the columns: cat_names=[...], '
+                      'cont_names=[...].')
     whole = not words and (known % 1 == 0).all()
     k = known.astype(str).nunique()
     moments = col.dtype.kind in 'mMc' or isinstance(col.dtype, pd.PeriodDtype)

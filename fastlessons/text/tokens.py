@@ -77,7 +77,8 @@ class TokenTable:
 # %% ../../nbs/lib/text/tokens.ipynb #79ea729b
 def _is_tokens(doc):
     "Is it a list of tokens? Not a text, nor what cannot be looped over."
-    if isinstance(doc, (str, bytes, bytearray, dict)) or hasattr(doc, 'columns'): return False
+    if isinstance(doc, (str, bytes, bytearray, dict)): return False
+    if hasattr(doc, 'columns'): return False
     return hasattr(doc, '__iter__') and hasattr(doc, '__len__')
 
 def _documents(docs):
