@@ -111,7 +111,8 @@ def _(repaired):
         yield f'ten numbers for each digit, (2, 10); yours gave {shape}', (
             shape == (2, 10))
         right = _accuracy(model)
-    yield f'more than 95% right after three epochs; yours reads {right:.1%}', right > .95
+    yield (f'more than 95% right after three epochs; yours reads {right:.1%}',
+           right > .95)
 
 # %% ../../nbs/lib/exercises/l08.ipynb #982daa0e
 @solves('08.1')
