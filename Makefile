@@ -8,16 +8,16 @@ BIN := .venv/bin
 UV = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 # PyTorch's threads wait by spinning, which is slow beside other programs; this lets them sleep.
 export OMP_WAIT_POLICY ?= PASSIVE
-.PHONY: lesson check test lab help bench backbone samples save readme constraints clean
+.PHONY: lesson check test lab help bench real backbone samples save readme constraints clean
 
 lesson: .venv/ready   # runs a lesson (make lesson N=02: another) and shows you the result
 	@$(BIN)/fastlessons run $(N) --show
 
 check: .venv/ready   # what can be told in two minutes: the code's form, notebooks, export, the library's quick tests
-	@$(BIN)/python -m pytest tests -rs -n 2 -m "not slow"
+	@$(BIN)/python -m pytest tests -rs -n 2 -m "not slow and not real"
 
 test: .venv/ready   # everything, in two processes, a core for each
-	@$(BIN)/python -m pytest tests -rs -n 2
+	@$(BIN)/python -m pytest tests -rs -n 2 -m "not real"
 
 lab: .venv/ready   # opens JupyterLab on copies of the lessons in work/ (ARGS='--no-browser --port=9000' goes to it)
 	@$(BIN)/fastlessons lab $(ARGS)
@@ -44,6 +44,9 @@ bench: .venv/ready   # measures again what RESULTS.md holds
 	@echo 'Done. To have the command fastlessons in your shell: source .venv/bin/activate'
 
 # For those who work on the lessons: see CONTRIBUTING.md.
+real: .venv/ready   # the lessons on the real data sets in ../shared/data
+	@$(BIN)/python -m pytest tests -rs -n 2 -m real
+
 save: .venv/ready   # runs and saves a notebook (N=02, N=vision/cnn); DATA=folder: first measures it on real data
 	@$(if $(DATA),$(BIN)/python tools/maintain.py real $(N) $(DATA))
 	@$(BIN)/python tools/maintain.py save $(N)

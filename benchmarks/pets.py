@@ -100,7 +100,8 @@ def main():
     p.add_argument('--tasks', nargs='+', choices=TASKS, default=['species'])
     p.add_argument('--parts', action='store_true', help='only the speeds of the steps')
     a = p.parse_args()
-    arch, path = backbone(a.arch, show=True), get_data('pets', a.data)
+    path = get_data('pets', a.data)
+    arch = backbone(a.arch, path, show=True)
     files = pets.check_images(get_image_files(path/'images').sorted(), show=True)
     if not a.parts:
         for task in a.tasks: compare(task, files, arch, a.sizes, a.seeds)

@@ -234,11 +234,7 @@ def _said(lines):
 def _check_arch(arch):
     "Refuse an architecture that there is not, or whose weights cannot be had."
     from fastlessons.vision.backbone import backbone
-    try: backbone(arch)
-    except OSError as e:   # URLError is one
-        raise ConnectionError(f'The weights of {arch} are not on this disk, and '
-                              f'cannot be fetched: {e}. Without --arch the lesson '
-                              'takes what is here.') from e
+    backbone(arch)
 
 def _check_extras(lesson):
     "Refuse a lesson for which packages are missing, before a minute is spent."

@@ -6,7 +6,7 @@
 __all__ = ['read_ratings', 'plot_map', 'Recommender', 'fit_ratings']
 
 # %% ../nbs/lib/collab.ipynb #c06395e5
-import difflib, math
+import difflib, math, re, warnings
 from pathlib import Path
 from typing import Iterator, NamedTuple
 
@@ -16,6 +16,7 @@ from fastlessons.core import (
     progress, tilde)
 from .plots import axes
 from .simple.collab import cosines
+from .tables import TableFile, check_written, to_times, written
 from matplotlib.axes import Axes
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
@@ -31,7 +32,7 @@ _NAMES = dict(   # role -> what its column may be called, the likelier first
     time='time timestamp date datetime',
     title='title name movietitle itemtitle itemname booktitle')
 
-def _plain(name): return str(name).lower().replace('_', '').replace(' ', '')
+def _plain(name): return re.sub(r'[\W_]', '', str(name).lower())
 
 def _columns(df, given=None, needed=('user', 'item', 'rating')):
     "Find which column is the user, the item, the rating, the time and the title."
@@ -52,34 +53,60 @@ def _columns(df, given=None, needed=('user', 'item', 'rating')):
             f'{[*df.columns]}. Name them: read_ratings(source, {how}).')
     return found
 
+_PARTS = 'user', 'item', 'rating', 'time'   # of MovieLens' files without a head
+_FOLDERS = {   # ratings -> films: the layouts of 100k, of 1M and 10M, of 20M and later
+    'u.data': 'u.item', 'ratings.dat': 'movies.dat', 'ratings.csv': 'movies.csv'}
+
+def _is_number(text): return not np.isnan(pd.to_numeric(text, errors='coerce'))
+
+def _headless(file):
+    "Tell whether a file begins with a rating, as MovieLens' do, instead of names."
+    four = len(file.first) == 4 and all(map(_is_number, file.first))
+    return four and file.sep in ('::', '\t')
+
+def _films(path):
+    "Read the titles of a MovieLens folder: item, title."
+    file = TableFile(path, encoding='latin-1' if path.name == 'u.item' else None,
+                     sep='|' if path.name == 'u.item' else None, show=False)
+    head = dict() if path.suffix == '.csv' else dict(header=None)
+    films = file.read([], usecols=[0, 1], **head)
+    return films.set_axis(['item', 'title'], axis=1).drop_duplicates('item')
+
 def _movielens(path):
-    "Read a MovieLens folder: the old layout (u.data) or the new one (ratings.csv)."
-    if (path/'u.data').exists():
-        names = ['user', 'item', 'rating', 'time']
-        df = pd.read_csv(path/'u.data', sep='\t', names=names)
-        films, how = path/'u.item', dict(sep='|', encoding='latin-1', header=None)
-    elif (path/'ratings.csv').exists():
-        new = dict(userId='user', movieId='item', timestamp='time')
-        df = pd.read_csv(path/'ratings.csv').rename(columns=new)
-        films, how = path/'movies.csv', {}
-    else:
+    "Read a MovieLens folder of any size."
+    ratings = next((path/f for f in _FOLDERS if (path/f).exists()), None)
+    if ratings is None:
         raise FileNotFoundError(
-            f'{tilde(path)} has neither u.data nor ratings.csv. Expected a folder of '
-            'MovieLens; for another table give the CSV file itself, or a DataFrame.')
-    if films.exists():
-        films = pd.read_csv(films, usecols=[0, 1], **how)
-        films = films.set_axis(['item', 'title'], axis=1).drop_duplicates('item')
-        df['title'] = df.item.map(films.set_index('item').title)
+            f'{tilde(path)} has neither u.data nor ratings.csv nor ratings.dat. Expected '
+            'a folder of MovieLens; for another table give the file, or a DataFrame.')
+    df = _from_file(TableFile(ratings))
+    new = dict(userId='user', movieId='item', timestamp='time')
+    df = df.rename(columns=new)
+    films = path/_FOLDERS[ratings.name]
+    if films.exists(): df['title'] = df.item.map(_films(films).set_index('item').title)
     return df
 
-def _table(source):
+def _from_file(file, given=None):
+    "Read ratings from a file; ids and titles stay as they are written."
+    if _headless(file): return file.read(_PARTS[:2], names=_PARTS, header=None)
+    if all(map(_is_number, file.first)):
+        raise ValueError(
+            f'{tilde(file.path)} has no row of names: it begins with {file.first[:4]}. '
+            f"Name them: df = read_table(path, header=None, names=['user', ...]).")
+    roles = _columns(pd.DataFrame(columns=file.first), given)
+    return file.read([roles[r] for r in ('user', 'item', 'title') if r in roles])
+
+def _table(source, given):
     "Read a table from where it is: a DataFrame, a file or a folder."
     if isinstance(source, pd.DataFrame): return source
+    if not isinstance(source, (str, Path)):
+        raise TypeError(f'This is {type(source).__name__}. Expected a DataFrame, the path '
+                        'of a file, or of a MovieLens folder.')
     path = Path(source).expanduser()
     if not path.exists():
         raise FileNotFoundError(f'{tilde(path)} does not exist. Expected a CSV file, a '
                                 'MovieLens folder or a DataFrame.')
-    return _movielens(path) if path.is_dir() else pd.read_csv(path)
+    return _movielens(path) if path.is_dir() else _from_file(TableFile(path), given)
 
 # %% ../nbs/lib/collab.ipynb #7e7be04e
 def _check(df, limits):
@@ -110,6 +137,31 @@ def _check_enough(df):
         raise ValueError(f'All {len(df)} ratings are {df.rating.iloc[0]}: '
                          'there is nothing to learn.')
 
+def _stars(col):
+    "Read ratings as numbers; decimal commas are understood, with a warning."
+    stars = pd.to_numeric(col, errors='coerce')
+    if (stars.isna() & col.notna()).any():
+        found = written(col)
+        if found and found.way == 'comma':
+            warnings.warn(f'The ratings have decimal commas: {col.dropna().iloc[0]!r} is '
+                          'read with a point.', stacklevel=3)
+            return pd.to_numeric(col.str.replace(',', '.'), errors='coerce')
+    return stars
+
+def _time(col, asked):
+    "Read when ratings were given; None where that cannot be told and nobody asked."
+    if col.dtype.kind == 'M': return col
+    try: times = to_times(col)
+    except ValueError as e:
+        if asked: raise
+        warnings.warn(f'The time is left out. {e}', stacklevel=3)
+        return None
+    first = col.first_valid_index()
+    if first is not None and str(col[first])[2:3] in list('-/.'):   # 31/12/2024
+        warnings.warn(f'{col[first]!r} in column {col.name!r} is read as '
+                      f'{times[first]:%d %B %Y}.', stacklevel=3)
+    return times
+
 def read_ratings(
     source:'DataFrame|str|Path', # a table, a CSV file, or a MovieLens folder
     user:str=None, # name of the column that says who; None: find it
@@ -122,8 +174,8 @@ def read_ratings(
 )->pd.DataFrame: # user, item, rating, and time and title where known
     """Read a table of ratings and check it. The index stays.
     Raises FileNotFoundError, and ValueError for a table with a fault."""
-    source = _table(source)
     given = dict(user=user, item=item, rating=rating, time=time, title=title)
+    source = _table(source, given)
     cols = _columns(source, given)
     roles = [r for r in given if r in cols]
     df = pd.DataFrame({r: get_column(source, cols[r]) for r in roles})
@@ -131,11 +183,17 @@ def read_ratings(
         dtype = df[c].dtype
         if isinstance(dtype, pd.CategoricalDtype):
             df[c] = df[c].astype(dtype.categories.dtype)
-    stars = pd.to_numeric(df.rating, errors='coerce')
-    check_rows(df, (stars.isna() & df.rating.notna()).values,
-               'has ratings that are no numbers', 'Expected numbers, such as 4 or 3.5.')
+    stars = _stars(df.rating)
+    bad = (stars.isna() & df.rating.notna()).values
+    if bad.any(): check_written(df.rating, cols['rating'])
+    check_rows(df, bad, 'has ratings that are no numbers',
+               'Expected numbers, such as 4 or 3.5.')
     df['rating'] = stars.to_numpy(np.float32, na_value=np.nan)
     _check(df, limits)
+    if 'time' in df:
+        times = _time(get_column(source, cols['time']), time is not None)
+        if times is None: df = df.drop(columns='time')
+        else: df['time'] = times
     if not few: _check_enough(df)
     return df
 
@@ -388,7 +446,7 @@ def _known_or_last(at, n): return np.where(at < 0, n, at)   # the row of who is 
 def _seconds(time):
     "Read when a rating was given, from seconds, dates, or text: seconds (n,)."
     if not pd.api.types.is_numeric_dtype(time):
-        time = pd.to_datetime(time, utc=True) - pd.Timestamp(0, tz='UTC')
+        time = to_times(time, 'time') - pd.Timestamp(0, tz='UTC')
         time = time.dt.total_seconds()
     return time.to_numpy(np.float64, na_value=np.nan)
 
@@ -560,7 +618,15 @@ class _Predictor(Saved):
 
     def _checked(self, ratings):
         df = read_ratings(ratings, few=True)
+        if not isinstance(ratings, pd.DataFrame): df = self._like_ours(df)
         if not len(df): raise ValueError('There are no ratings to measure with.')
+        return df
+
+    def _like_ours(self, df):
+        "Make text of ids from a file that has only whole numbers, where ours are text."
+        for role, ours in dict(user=self.user_ids, item=self.item_ids).items():
+            text = ours.inferred_type == 'string'
+            if text and df[role].dtype.kind == 'i': df[role] = df[role].astype(str)
         return df
 
     def validate(self,

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['GAP', 'home', 'bundle', 'writable', 'with_our_bin', 'tilde', 'atomic_write', 'Saved', 'check_name', 'get_column',
-           'check_rows', 'check_int', 'check_number', 'check_same_length', 'exact_key', 'in_order', 'distinct',
-           'look_up', 'progress', 'document', 'renamed']
+           'check_rows', 'check_int', 'check_number', 'check_same_length', 'as_list', 'one_line', 'exact_key',
+           'in_order', 'distinct', 'look_up', 'progress', 'document', 'renamed']
 
 # %% ../nbs/lib/core.ipynb #d44103be
 import json, math, numbers, operator, os, sys, tempfile
@@ -99,6 +99,7 @@ def _to_json(v):
         odd = [k for k in v if not isinstance(k, str)]
         if odd: raise TypeError(f'The key {odd[0]!r} is no text. JSON would change it.')
         return {k: _to_json(x) for k, x in v.items()}
+    if isinstance(v, tuple): return dict(__value__=['a tuple', *map(_to_json, v)])
     try: kind, x = exact_key(v)
     except TypeError: return v   # JSON says what is wrong
     if kind in ('text', 'True or False', 'a gap'): return x
@@ -110,8 +111,7 @@ _PARTS = {   # kind -> the parts of a value: what JSON keeps as it is
     'a moment': lambda v: [v.isoformat(), getattr(v.tz, 'key', None)],
     'a day': lambda v: [v.isoformat()], 'a span of time': lambda v: [v.isoformat()],
     'a period': lambda v: [v.ordinal, v.freqstr],
-    'an interval': lambda v: [_to_json(v.left), _to_json(v.right), v.closed],
-    'a tuple': lambda v: [_to_json(_value(k)) for k in v]}
+    'an interval': lambda v: [_to_json(v.left), _to_json(v.right), v.closed]}
 
 def _from_json(d):
     "Make a value of its parts: the way back from `_to_json`, for a dict of JSON."
@@ -300,6 +300,40 @@ def check_same_length(
         counts = ' and '.join(f'{v:,} {k}' for k, v in n.items())
         raise ValueError(f'{counts}. Expected as many of each.')
 
+# %% ../nbs/lib/core.ipynb #06d230c2
+def _is_one(o):
+    "Is `o` a text, a path or an open file? A Series may have a row named 'read'."
+    if hasattr(o, 'iloc'): return False
+    return isinstance(o, (str, bytes, os.PathLike)) or hasattr(o, 'read')
+
+def as_list(
+    things:'Iterable', # list, tuple, Series, array (n,), generator, ...
+    what:str, # what they are, for the message: the parameter's name
+    one:type|tuple=(), # types of which a single thing is meant as a list of it
+)->list: # raises TypeError for what is no list of things
+    "Make a list of what was given; refuse what would be looped over by accident."
+    kind = type(things).__name__
+    if one and isinstance(things, one): return [things]
+    ndim = getattr(things, 'ndim', 1)
+    if ndim == 2 and hasattr(things, 'columns'):
+        says, todo = 'a table', "one of its columns: df['name']"
+    elif isinstance(things, dict): says, todo = 'a dict', 'list(d) or list(d.values())'
+    elif isinstance(things, (set, frozenset)):
+        says, todo = 'a set, which has no order', 'sorted(...)'
+    elif _is_one(things): says, todo = f'one {kind}', 'a list: [...]'
+    elif ndim != 1:
+        says, todo = f'of shape {tuple(things.shape)}', 'one axis: (n,)'
+    elif not hasattr(things, '__iter__') and not hasattr(things, '__getitem__'):
+        says, todo = f'{things!r:.60}', 'a list'
+    else: return list(things)
+    raise TypeError(f'{what} is {says}. Expected {todo}.')
+
+def one_line(
+    text:'str|Path', # e.g. the name of a file
+)->str: # line ends and other signs that cannot be seen are written as in Python
+    "Write a text for a message: it stays in its line."
+    return ''.join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
 # %% ../nbs/lib/core.ipynb #86bd927e
 GAP = 'a gap', None   # the key of None and of all kinds of NaN
 
@@ -385,10 +419,12 @@ def _clash(keys):
     first = {}
     for k in keys: first.setdefault(k[0], k)
     if len(first) == 1: return None
+    rare = [k for k in first.values() if k[0] in _rare_kinds()]
+    if rare: return rare[0], next(k for k in first.values() if k != rare[0])
     texts = [k for k in keys if k[0] == 'text']
     def text(test): return next((k for k in texts if test(k[1])), None)
     number, yes = first.get('a number'), first.get('True or False')
-    pairs = [(number, yes), (first.get('a day'), first.get('a moment'))]
+    pairs = [(number, yes)]
     if number: pairs.append((number, text(_like_a_number)))
     if yes: pairs.append((yes, text(lambda t: t.lower() in ('true', 'false'))))
     return next((pair for pair in pairs if None not in pair), None)
@@ -426,14 +462,15 @@ def _read_keys(col, name):
     _check_not_rounded(keys, col.dtype, what)
     return keys, codes
 
-def _check_known_kinds(keys, known, kinds, what):
-    "Refuse keys of a kind that training did not have."
-    new = next((k for k in keys if k[0] not in kinds), None)
-    if not new: return
-    alike = (k for k in known if str(k[1]) == str(new[1]))
-    old = next(alike, next(k for k in known if k != GAP))
-    raise ValueError(f'{what} holds {_say(new)}, and training had {_say(old)}. Give '
-                     'values as in training: they are compared exactly.')
+def _check_as_known(keys, known, what):
+    "Refuse keys that are all of other kinds than the known ones, or that clash."
+    if not keys or not known: return
+    kinds, news = {k[0] for k in known}, {k[0] for k in keys}
+    if kinds.isdisjoint(news):
+        old = next((k for k in known if str(k[1]) == str(keys[0][1])), known[0])
+        raise ValueError(f'{what} holds {_say(keys[0])}, and training had {_say(old)}. '
+                         'Give values as in training: they are compared exactly.')
+    if len(kinds | news) > 1: _check_one_writing(known + keys, f'{what} in all')
 
 def distinct(
     col:'pd.Series', # a column, an array or a list (n,)
@@ -450,14 +487,12 @@ def look_up(
     name:object=None, # of the column, for messages
 )->'np.ndarray': # place in `known` (n,): -1 for a gap, -2 for what is not there
     """Find the values of a column among known ones, by `exact_key`.
-    Raises ValueError for a kind of values that is not among the known ones."""
+    Raises ValueError for values of another kind than the known ones."""
     import numpy as np
     keys, codes = _read_keys(col, name)
     place = {exact_key(v): i for i, v in enumerate(known)}
     what = 'The column' if name is None else f'Column {name!r}'
-    kinds = {k[0] for k in place if k != GAP}
-    if kinds: _check_known_kinds(keys, place, kinds, what)
-    if len(kinds) > 1: _check_one_writing([*place, *keys], what)
+    _check_as_known(keys, [k for k in place if k != GAP], what)
     at = [place.get(k, -2) for k in keys]
     return np.array([*at, place.get(GAP, -1)])[codes]
 

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .core import Saved, check_int, check_rows, document, get_column
 from .plots import axes
+from .tables import check_written, written
 
 # %% ../nbs/lib/forests.ipynb #1d1b6488
 class Binned(NamedTuple):
@@ -333,23 +334,24 @@ _is_number = pd.api.types.is_numeric_dtype
 
 def _check_words(name, x):
     "Refuse a column of dates, or of numbers that are written as text."
-    if x.dtype.kind in 'mM':
+    if x.dtype.kind in 'mM' or isinstance(x.dtype, pd.PeriodDtype):
         raise ValueError(f'Column {name!r} holds {x.dtype}, expected numbers or words. '
                          'Of a date, make columns of numbers first: '
                          f'df[{name!r}].dt.month, .dt.dayofweek, .dt.hour.')
-    if isinstance(x.dtype, pd.CategoricalDtype): return
-    known = x.notna()
-    if pd.to_numeric(x, errors='coerce').notna()[known].all():
-        check_rows(x, known.to_numpy(), 'holds numbers written as text',
-                   f'Make them numbers with pd.to_numeric(df[{name!r}]), '
-                   f"or words with df[{name!r}].astype('category').")
+    if not isinstance(x.dtype, pd.CategoricalDtype):
+        check_written(x, name, f"Or words: df[{name!r}].astype('category').")
+
+def _is_amount(x):
+    "Tell a column of numbers, or of True and False with gaps, from words."
+    yes_no = x.dtype == object and pd.api.types.infer_dtype(x) == 'boolean'
+    return yes_no or _is_number(x)
 
 def _categories(X):
     "Find the columns of words of a DataFrame: name -> its words in order."
     if not len(X.columns):
         raise ValueError('The table has no columns. Expected one or more.')
     for name in X.columns: get_column(X, name)   # each name once
-    words = {k: x for k, x in X.infer_objects().items() if not _is_number(x)}
+    words = {k: x for k, x in X.infer_objects().items() if not _is_amount(x)}
     for name, x in words.items(): _check_words(name, x)
     return {k: pd.Categorical(x).categories for k, x in words.items()}
 
@@ -660,7 +662,14 @@ class _Classes(ClassifierMixin):
     "Predict one of several classes."
     _auto, _numeric = 'sqrt', False
 
-    def _check(self, y): return y
+    def _check(self, y):
+        "Refuse amounts in another notation: each would be a class."
+        words = np.asarray(y).dtype.kind in 'OUT'
+        found = written(pd.Series(y)) if words and np.ndim(y) == 1 else None
+        if found and found.kind == 'numbers' and found.way != 'plain':
+            check_written(y, getattr(y, 'name', None) or 'y',
+                          'Then use ForestRegressor or TreeRegressor.')
+        return y
 
     def _targets(self, y):
         "Turn classes into columns of 0 and 1 (k,n); two classes are one column."
@@ -699,6 +708,7 @@ class _Values(RegressorMixin):
         "Refuse words."
         words = [isinstance(v, str) for v in np.asarray(y).flat]
         if any(words):
+            check_written(y, getattr(y, 'name', None) or 'y')
             check_rows(y, words, 'should hold numbers', 'For words there are '
                        'TreeClassifier and ForestClassifier.',
                        name=getattr(y, 'name', None) or 'y')

@@ -13,7 +13,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from .core import Saved, check_int, check_number, check_rows
-from .core import check_same_length, document, get_column, renamed
+from .core import check_same_length, distinct, document, exact_key
+from .core import get_column, in_order, look_up, renamed
+from .tables import check_written, written
 from .train import Batches, OneCycle, accuracy, fit
 
 # %% ../nbs/lib/tabular.ipynb #4bfafabf
@@ -23,15 +25,17 @@ def to_numbers(
 )->np.ndarray: # floats (n,), NaN in gaps; raises TypeError, ValueError
     "Read column `name` as numbers."
     col = get_column(df, name)
-    if col.dtype.kind in 'mMc':
+    if col.dtype.kind in 'mMc' or isinstance(col.dtype, pd.PeriodDtype):
         raise ValueError(f'Column {name!r} holds {col.dtype}, expected numbers. '
                          f'Of a date, make columns of numbers first: '
                          f'df[{name!r}].dt.month, .dt.dayofweek, .dt.hour.')
     values = col.astype(object) if col.dtype == 'category' else col
     num = pd.to_numeric(values, errors='coerce')
-    check_rows(col, (num.isna() & col.notna()).to_numpy(), 'should hold numbers',
-               f"Make gaps of them with pd.to_numeric(df[{name!r}], errors='coerce'), "
-               'or list the column in cat_names.')
+    bad = (num.isna() & col.notna()).to_numpy()
+    if bad.any(): check_written(values, name, 'Or list the column in cat_names.')
+    check_rows(col, bad, 'should hold numbers', 'Correct them, or read those that stand '
+               'for a gap as gaps: pd.read_csv(..., na_values=[...]). Or list the column '
+               'in cat_names.')
     x = num.to_numpy(float, na_value=np.nan)
     check_rows(col, np.abs(x) > 1e30,
                'holds infinity, or a number too large to count with',
@@ -39,32 +43,21 @@ def to_numbers(
     return x
 
 # %% ../nbs/lib/tabular.ipynb #d5421984
-def _key(v):
-    "Return the text for a category; 3 and 3.0 are the same."
-    number = isinstance(v, numbers.Real) and not isinstance(v, (bool, np.bool_))
-    return f'{v:.15g}' if number else str(v)
-
-def _keys(df, name):
-    "Return a column's categories as text, None for gaps; and the number of each row's."
-    col = get_column(df, name)
-    try: codes, found = pd.factorize(col)
-    except TypeError as e:
-        raise TypeError(f'Column {name!r} holds what is no category ({e}). '
-                        'Expected words or numbers.') from e
-    return [*map(_key, found), None], np.where(codes < 0, len(found), codes)
-
 def _vocab(df, name):
     "Return the categories that two rows or more have, None for gaps at the end."
-    keys, codes = _keys(df, name)
-    counts = {}
-    for k, n in zip(keys, np.bincount(codes, minlength=len(keys))):
-        counts[k] = counts.get(k, 0) + int(n)
-    if max(counts.values()) < 2:
+    values, codes = distinct(get_column(df, name), name)
+    gaps, *counts = np.bincount(codes + 1, minlength=len(values)+1)
+    if max(gaps, *counts, 0) < 2:
         raise ValueError(f'In column {name!r} each row has a category of its own, as a '
                          'name or a number plate does. Nothing can be learned from it: '
                          'leave it out.')
-    often = sorted(k for k, n in counts.items() if n > 1 and k is not None)
-    return often + [None]*(counts[None] > 1)
+    often = in_order(v for v, n in zip(values, counts) if n > 1)
+    return often + [None]*int(gaps > 1)
+
+def _old_text(v):
+    "Return the text that stands for a category in a file of version 0.1.0."
+    number = isinstance(v, numbers.Real) and not isinstance(v, bool)
+    return f'{v:.15g}' if number else str(v)
 
 # %% ../nbs/lib/tabular.ipynb #74fa7e9a
 def _filled(df, name, fill, log):
@@ -91,7 +84,11 @@ def _learned(df, name, log):
     return dict(fill=fill, gaps=bool(gaps.any()), log=log, mean=float(x.mean()),
                 std=0. if same else float(x.std()))
 
-def _as_list(names): return [names] if isinstance(names, str) else list(names or ())
+def _as_list(names):
+    "Make a list of the name of a column, or of many; None: of none."
+    if names is None: return []
+    one = isinstance(names, str) or not hasattr(names, '__iter__')   # 0 is a name
+    return [names] if one else list(names)
 
 def _check_columns(df, cats, conts, logs):
     "Refuse columns that are not there, that are named twice, or that are none."
@@ -100,6 +97,7 @@ def _check_columns(df, cats, conts, logs):
         raise ValueError('There are no columns to learn from. '
                          'Name some, e.g. cat_names=[...].')
     for c in both:
+        exact_key(c)   # it is a name that a file can keep
         if both.count(c) > 1:
             raise ValueError(f'Column {c!r} is named twice. Expected each column once.')
         get_column(df, c)
@@ -112,6 +110,7 @@ def _check_columns(df, cats, conts, logs):
 
 class TabularPrep:
     "Turn the columns of a table into numbers, by what the rows of `df` teach."
+    text_only = False   # files of version 0.1.0 know categories by a text made of them
     def __init__(self,
         df:pd.DataFrame, # training rows: they teach fills, categories and scales
         cat_names:list=(), # columns of categories
@@ -136,9 +135,11 @@ class TabularPrep:
 
     def _codes(self, df, c):
         "Return the codes of column `c`; 0 is for what the training rows did not teach."
-        code = {k: i for i, k in enumerate(self.vocabs[c], 1)}
-        keys, which = _keys(df, c)
-        return np.array([code.get(k, 0) for k in keys])[which]
+        col, vocab = get_column(df, c), self.vocabs[c]
+        if self.text_only:
+            values, at = distinct(col, c)
+            col = pd.Series([*map(_old_text, values), None], dtype=object).iloc[at]
+        return np.maximum(look_up(col, vocab, c), -1) + 1
 
     def __call__(self,
         df:pd.DataFrame, # any rows with these columns, in any order, among others
@@ -160,20 +161,26 @@ def split_columns(
 )->tuple: # two lists, categories and numbers; warns of what is left out
     "Guess which columns are categories and which are numbers."
     check_int(n=n)
-    kinds = {c: _column_kind(get_column(df, c), n) for c in df.columns if c != target}
+    columns = {c: get_column(df, c) for c in df.columns if c != target}
+    kinds = {c: _column_kind(c, col, n) for c, col in columns.items()}
     out = [str(c) for c, kind in kinds.items() if kind == 'out']
     if out:
         warnings.warn(f"Left out: {', '.join(out)}. Always the same, different in most "
                       'rows, or dates.', stacklevel=2)
     return tuple([c for c, kind in kinds.items() if kind == k] for k in ('cat', 'cont'))
 
-def _column_kind(col, n):
+def _column_kind(name, col, n):
     "Tell whether a column holds 'cat'egories, 'cont'inuous numbers, or is left 'out'."
     known = col.dropna()
     words = col.dtype.kind not in 'iuf'
+    found = written(col, name) if words and col.dtype.kind not in 'bmMc' else None
+    if found and found.kind == 'dates': return 'out'
+    if found and found.way != 'plain':   # else the words would be left out, or classes
+        check_written(col, name, 'Or name the columns: cat_names=[...], cont_names=[...].')
     whole = not words and (known % 1 == 0).all()
     k = known.astype(str).nunique()
-    if k < 2 or col.dtype.kind in 'mMc': return 'out'
+    moments = col.dtype.kind in 'mMc' or isinstance(col.dtype, pd.PeriodDtype)
+    if k < 2 or moments: return 'out'
     if (words or whole) and k > max(n, .5*len(known)): return 'out'
     return 'cat' if words or whole and k <= n else 'cont'
 
@@ -213,6 +220,14 @@ class TabularNet(nn.Module):
         rows = [e(c) for e, c in zip(self.embs, x[:, :k].long().T)]
         return self.layers(torch.cat([*rows, x[:, k:]], 1))
 
+    @torch.no_grad()
+    def average_unknown(self,
+        x:torch.Tensor, # the training rows, from TabularPrep
+    )->'TabularNet': # itself
+        "Let code 0 stand for the average row, once the embeddings are trained."
+        for e, codes in zip(self.embs, x.T): e.weight[0] = e(codes.long()).mean(0)
+        return self
+
 # %% ../nbs/lib/tabular.ipynb #a9f8d0c0
 class _Classes:
     "Turn answers that are classes into labels, and predictions back into classes."
@@ -220,16 +235,15 @@ class _Classes:
     def __init__(self, df, name):
         self.name = name
         col = _no_gaps(df, name)
-        found = [v.item() if hasattr(v, 'item') else v for v in col.unique()]
-        odd = [v for v in found if not isinstance(v, (str, int, float))]
-        if odd:
-            raise TypeError(f'Column {name!r} holds {odd[0]!r}. '
-                            'Expected classes that are words or numbers.')
+        found, _ = distinct(col, name)
         amounts = [v for v in found if isinstance(v, float) and v % 1]
         if amounts:
             raise ValueError(f'Column {name!r} holds {amounts[0]!r}, an amount. '
                              'Expected classes; for amounts there is TabularRegressor.')
-        self.classes = sorted(found, key=lambda v: (isinstance(v, str), v))
+        written_as = written(col, name)
+        if written_as and written_as.kind == 'numbers' and written_as.way != 'plain':
+            check_written(col, name, 'Then use TabularRegressor.')
+        self.classes = in_order(found)
         if len(found) < 2:
             raise ValueError(f'Column {name!r} holds {found[0]!r} in all training '
                              'rows. Expected two classes.')
@@ -239,14 +253,14 @@ class _Classes:
 
     def __call__(self, df):
         col = _no_gaps(df, self.name)
-        code = {_key(k): i for i, k in enumerate(self.classes)}
-        y = col.map(lambda v: code.get(_key(v), -1)).to_numpy(int)
+        y = look_up(col, self.classes, self.name)
         check_rows(col, y < 0, 'holds classes that no training row has',
                    'Leave such rows out, or train on some of them.')
         return torch.tensor(y)
 
     def back(self, preds):
-        return np.array(self.classes, dtype=object)[preds.argmax(1).numpy()]
+        classes = pd.Series(self.classes, dtype=object)   # tuples stay whole
+        return classes.to_numpy()[preds.argmax(1).numpy()]
 
 class _Amounts:
     "Scale answers that are amounts, and predictions back into their own unit."
@@ -333,7 +347,7 @@ class _Tabular(Saved):
             net = self._make_net()
             self.log = fit(net, dls, epochs, lr, self._loss, torch.optim.AdamW,
                            self._metrics, OneCycle(), show=show, weight_decay=wd)
-        self.net = net
+        self.net = net.average_unknown(dl.x)
         return self
 
     def _columns(self, X, name):
@@ -392,10 +406,11 @@ class _Tabular(Saved):
     def _state(self):
         self._ready()
         # pairs, because names of columns may be numbers, which keys of JSON may not
-        pairs = {k: list(getattr(self.prep, k).items()) for k in ('vocabs', 'scales')}
+        pairs = {k: [*map(list, getattr(self.prep, k).items())]
+                 for k in ('vocabs', 'scales')}
         answers = dict(vars(self.answers), kind=self.answers.kind)
         about = dict(layers=list(self.layers), drop=self.drop, seed=self.seed,
-                     answers=answers, **pairs)
+                     answers=answers, text_only=self.prep.text_only, **pairs)
         return about, self.net.state_dict()
 
     @classmethod
@@ -407,6 +422,7 @@ class _Tabular(Saved):
             raise ValueError(f'it is no {cls.__name__}; use {other}.load')
         prep = TabularPrep.__new__(TabularPrep)
         for k in ('vocabs', 'scales'): setattr(prep, k, dict(map(tuple, about[k])))
+        if about.get('text_only', True): prep.text_only = True
         logs = [c for c, s in prep.scales.items() if s['log']]
         self = cls(list(prep.vocabs), list(prep.scales), logs, about['layers'],
                    about['drop'], seed=about['seed'])
@@ -426,6 +442,7 @@ def _table(X, y, name=None):
     check_same_length(rows=X, answers=y)
     if name is None: name = getattr(y, 'name', None)
     if name is None: name = 'y'
+    exact_key(name)   # it is one that a file can keep
     values = y if hasattr(y, '__array__') else list(y)
     col = y.array if isinstance(y, pd.Series) else pd.Series(values).array
     return pd.DataFrame({name: pd.Series(col, X.index)})
@@ -469,7 +486,9 @@ class TabularClassifier(_Tabular):
         X:pd.DataFrame, # rows with the columns that it learned from
     )->pd.DataFrame: # a column for each class, the index of `X`; raises as `predict`
         "Give the probability of each class."
-        return pd.DataFrame(self._preds(X).softmax(1).numpy(), X.index, self.classes_)
+        probs = self._preds(X).softmax(1).numpy()
+        classes = pd.Index(self.classes_, tupleize_cols=False)
+        return pd.DataFrame(probs, X.index, classes)
 
     def score(self,
         X:pd.DataFrame, # rows

@@ -11,8 +11,29 @@ sys.path.insert(0, str(ROOT))   # the tests are of this checkout, whatever else 
 os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
 if 'PYTEST_XDIST_WORKER' in os.environ: os.environ.setdefault('OMP_NUM_THREADS', '1')   # one core for each process
 
-sys.modules.setdefault('rfc3987_syntax', None)   # jsonschema builds a grammar of it for seconds; nothing here needs it
+from fastlessons.run import _spare_a_grammar
+_spare_a_grammar()   # nbformat is imported in a tenth of the time
 USERS = 'FASTLESSONS_DATA', 'COLAB_RELEASE_TAG', 'KAGGLE_KERNEL_RUN_TYPE'  # what a user's own machine may have set
+
+try:
+    from hypothesis import settings
+    settings.register_profile('short', max_examples=20, derandomize=True, deadline=None, database=None)
+    settings.register_profile('long', max_examples=int(os.environ.get('HYPOTHESIS_EXAMPLES', 5000)), deadline=None, database=None)
+    settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'short'))
+except ImportError: pass   # the tests that need it are skipped
+
+# What takes longest, in this order; all else comes after it, and last the library's notebooks, each a short work of its own.
+LONG = ['test_web.py', 'test_cli.py', 'test_make_your_own.py', 'test_deploy.py', 'test_notebooks.py::test_lesson', 'test_wheel.py', 'test_collab.py',
+        'test_samples.py', 'test_transfer.py', 'test_text_encoder.py', 'test_forests.py', 'test_run.py', 'test_train.py', 'test_sheets.py']
+LAST = 'test_notebooks.py::test_library'
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    "Let the longest files come first: what is short can fill up the process that ends earlier."
+    def place(item): return next((i for i, name in enumerate(LONG) if name in item.nodeid), len(LONG) + (LAST in item.nodeid))
+    items.sort(key=place)
+    for item in items:   # an app that runs, a browser
+        if {'app', 'browser'} & set(item.fixturenames): item.add_marker('slow')
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
@@ -20,6 +41,7 @@ def pytest_xdist_make_scheduler(config, log):
     from xdist.scheduler import LoadScopeScheduling   # its marks of groups do nothing with pytest 9.2
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid): return nodeid if 'test_notebooks.py' in nodeid else nodeid.split('::')[0]
+    config.option.loadscopereorder = False   # it would put the files with the most tests first, not the longest
     return ByFile(config, log)
 
 def refuses(kind, f, *words, limit=None, sentences=None):

@@ -1,13 +1,15 @@
 "The bundled backbone: its weights, how it is chosen, how it is trained, and that fastai is left as it is until it is asked for."
-import subprocess, sys
+import os, subprocess, sys
+from urllib.error import URLError
 
-import torch, torchvision.models as tvm
+import pytest, torch, torchvision.models as tvm
 from fastai.vision.all import create_vision_model, imagenet_stats
 from fastai.vision.learner import model_meta
 from safetensors import safe_open
 
 from conftest import refuses
 from fastlessons.core import bundle
+from fastlessons.data import get_data
 from fastlessons.vision import backbone as bb
 
 def test_the_bundled_weights_fit_the_network():
@@ -50,24 +52,76 @@ backbone('mobilenet_v2'), backbone('resnet_mini')
 print(len(model_meta) - len(before))
 """
 
-def test_imports_bring_no_more_than_they_must():
+@pytest.mark.slow
+def test_imports_bring_no_more_than_they_must(tmp_path):
     "Who imports blocks or texts gets no drawings and networks with them; fastai's table is left alone until a network is asked for."
-    run = subprocess.run([sys.executable, '-c', IMPORTS], capture_output=True, text=True, check=True)
+    (tmp_path/'hub/checkpoints').mkdir(parents=True)
+    (tmp_path/'hub/checkpoints/mobilenet_v2-7ebf99e0.pth').touch()   # nothing is downloaded
+    run = subprocess.run([sys.executable, '-c', IMPORTS], env=dict(os.environ, TORCH_HOME=str(tmp_path)), capture_output=True, text=True, check=True)
     assert run.stdout.split() == ['False', 'False', 'True', '2']
 
-def test_the_choice(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+@pytest.fixture
+def torch_home(tmp_path, monkeypatch):
+    "An empty cache of torch, and nobody who asked for an architecture."
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path/'torch'))
     monkeypatch.delenv('FASTLESSONS_ARCH', raising=False)
-    assert bb.backbone() is bb.resnet_mini and capsys.readouterr().out == ''
-    bb.backbone(show=True)
-    assert capsys.readouterr().out == 'backbone: resnet_mini, trained by this project on drawn animals, bundled\n'
-    (tmp_path/'checkpoints').mkdir()
-    (tmp_path/'checkpoints/mobilenet_v2-b0353104.pth').touch()
-    assert bb.backbone(show=True) is tvm.mobilenet_v2 and 'on this disk' in capsys.readouterr().out
-    assert bb.backbone('resnet_mini') is bb.resnet_mini
-    monkeypatch.setenv('FASTLESSONS_ARCH', 'resnet18')
-    assert bb.backbone(show=True) is tvm.resnet18 and 'to be downloaded' in capsys.readouterr().out
+    (tmp_path/'torch/hub/checkpoints').mkdir(parents=True)
+    return tmp_path/'torch/hub/checkpoints'
+
+def no_network(self, **kw): raise URLError('Name or service not known')
+
+def test_drawn_samples_get_the_bundled_network(torch_home, monkeypatch, capsys):
+    sample = get_data('pets', 'sample')
+    (torch_home/'mobilenet_v2-7ebf99e0.pth').touch()   # whatever else is on this disk: the lessons' numbers hold
+    capsys.readouterr()
+    assert bb.backbone() is bb.backbone(pictures=sample) is bb.backbone(pictures=sample/'images') is bb.resnet_mini
+    assert capsys.readouterr().out == ''
+    bb.backbone(pictures=sample, show=True)
+    assert capsys.readouterr().out == 'backbone: resnet_mini, trained by this project on drawn animals\n'
+    monkeypatch.setenv('FASTLESSONS_ARCH', 'mobilenet_v2')
+    assert bb.backbone(pictures=sample) is tvm.mobilenet_v2 and bb.backbone('resnet_mini') is bb.resnet_mini
     refuses(ValueError, lambda: bb.backbone('resnet43'), 'resnet34')
+
+def test_photos_get_a_network_that_learned_on_photos(torch_home, monkeypatch, tmp_path, capsys):
+    fetched = []
+    monkeypatch.setattr(tvm.MobileNet_V2_Weights, 'get_state_dict', lambda self, **kw: fetched.append((self.url, kw)))
+    (torch_home/'mobilenet_v2-b0353104.pth').touch()   # older weights, which fastai would not ask for
+    assert bb.backbone(pictures=tmp_path) is tvm.mobilenet_v2
+    assert capsys.readouterr().out == 'backbone: mobilenet_v2, trained on ImageNet, downloading 14 MB\n'
+    assert fetched == [(tvm.MobileNet_V2_Weights.DEFAULT.url, dict(check_hash=True))]
+    (torch_home/'mobilenet_v2-7ebf99e0.pth').touch()
+    assert bb.backbone(pictures=tmp_path) is tvm.mobilenet_v2 and capsys.readouterr().out == '' and len(fetched) == 1
+    bb.backbone(pictures=str(tmp_path), show=True)
+    assert 'on this disk' in capsys.readouterr().out
+
+def test_without_weights_for_photos_nobody_gets_the_drawn_network_unasked(torch_home, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(tvm.MobileNet_V2_Weights, 'get_state_dict', no_network)
+    refuses(ConnectionError, lambda: bb.backbone(pictures=tmp_path), 'mobilenet_v2', '14 MB', 'not known', "backbone('resnet_mini')", limit=400)
+    assert bb.backbone('resnet_mini', tmp_path) is bb.resnet_mini
+    monkeypatch.setenv('FASTLESSONS_ARCH', 'resnet_mini')
+    assert bb.backbone(pictures=tmp_path) is bb.resnet_mini
+    monkeypatch.setattr(tvm.ResNet34_Weights, 'get_state_dict', no_network)
+    refuses(ConnectionError, lambda: bb.backbone('resnet34'), 'resnet34-')
+
+@pytest.mark.slow
+def test_real_photos_of_cats_and_dogs(shared, monkeypatch, capsys):
+    "The same lines as in lesson 01: the body for photos, and what the drawn one would have cost."
+    folder = shared/'data'/'oxford-iiit-pet'/'images'
+    if not folder.is_dir(): pytest.skip('real photos not here: ../shared/data/oxford-iiit-pet')
+    from fastai.vision.all import ImageDataLoaders, Resize, error_rate, get_image_files, set_seed, vision_learner
+    from fastlessons.vision.transfer import check_images, tune_head
+    monkeypatch.setenv('TORCH_HOME', str(shared/'torch'))
+    monkeypatch.delenv('FASTLESSONS_ARCH', raising=False)
+    files = check_images(get_image_files(folder).sorted(), show=True)[::3]
+    wrong = {}
+    for arch in (bb.backbone(pictures=folder), bb.resnet_mini):
+        set_seed(42)
+        dls = ImageDataLoaders.from_name_func(folder, files, lambda f: f[0].isupper(), seed=42, bs=16, item_tfms=Resize(128), num_workers=0)
+        learn = vision_learner(dls, arch, metrics=error_rate)
+        with learn.no_bar(), learn.no_logging(): tune_head(learn)
+        wrong[arch.__name__] = learn.validate()[1]
+    print(wrong)
+    assert wrong['mobilenet_v2'] < .05 < .12 < wrong['resnet_mini']
 
 def test_fastai_cuts_it_in_three():
     model = create_vision_model(bb.backbone('resnet_mini'), 3)

@@ -406,6 +406,7 @@ def test_the_drawn_places_are_all_places(case):
 
 # Colour pictures
 
+@pytest.mark.slow
 def test_cifar_sample_is_drawn_once(home, monkeypatch, capsys):
     from fastlessons.samples import pictures
     path = get_data('cifar10', 'sample')

@@ -66,7 +66,7 @@ def test_csv(table, tmp_path):
     assert read_ratings(tmp_path/'r.csv').equals(read_ratings(table))
     assert read_ratings(str(tmp_path/'r.csv')).rating.dtype == np.float32
     table.to_csv(tmp_path/'s.csv', index=False, sep=';')
-    fails(ValueError, lambda: read_ratings(tmp_path/'s.csv'), 'user;item;rating;title')
+    assert read_ratings(tmp_path/'s.csv').equals(read_ratings(table))
     fails(FileNotFoundError, lambda: read_ratings(tmp_path/'no.csv'), 'does not exist')
     fails(FileNotFoundError, lambda: read_ratings(tmp_path), 'neither u.data nor ratings.csv')
 
@@ -488,6 +488,7 @@ def test_movielens(shared):
     assert rmse < .91 and mae < .72 and m.validate(df[test], time=True)[0] < rmse - .01
     assert 'Empire Strikes Back, The (1980)' in set(m.similar('Star Wars (1977)', 5).title)
 
+@pytest.mark.slow
 def test_benchmark_runs():
     def run(*a):
         cmd = [sys.executable, ROOT/'benchmarks/collab.py', *a]

@@ -1,7 +1,7 @@
 "Code copied from the course works beside ours."
 import os, subprocess, sys
 
-import torch, torchvision
+import pytest, torch, torchvision
 from fastlessons.data import get_data
 
 # The first example of Howard and Gugger, Deep Learning for Coders with fastai and PyTorch, chapter 1 (fastbook 01_intro).
@@ -18,6 +18,7 @@ learn = vision_learner(dls, resnet34, metrics=error_rate)
 learn.fine_tune(1)
 '''
 
+@pytest.mark.slow
 def test_the_courses_ten_lines_run_verbatim(tmp_path):
     # a fastai home with a part of the sample in the original's layout, and a resnet34 checkpoint with random weights
     pets, images = get_data('pets', 'sample'), tmp_path/'fastai'/'data'/'oxford-iiit-pet'/'images'

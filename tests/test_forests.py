@@ -148,12 +148,14 @@ def test_passengers_within_a_point(name, request):
     a, b = fair(ForestClassifier, x, y, as_numbers(x))
     assert a > b - .01 and a > .78, (a, b)
 
+@pytest.mark.slow
 def test_bike_sharing_within_a_hundredth(shared):
     d = pd.read_csv(shared/'data'/'bike-sharing'/'hour.csv').sample(6000, random_state=0)
     x = d[['season', 'yr', 'mnth', 'hr', 'holiday', 'weekday', 'workingday', 'weathersit', 'temp', 'atemp', 'hum', 'windspeed']]
     a, b = fair(ForestRegressor, x, d.cnt, n=40)
     assert a > b - .01 and a > .9, (a, b)
 
+@pytest.mark.slow
 @pytest.mark.parametrize('ours,load', [(ForestClassifier, datasets.load_breast_cancer), (ForestClassifier, datasets.load_digits),
                                        (ForestRegressor, datasets.load_diabetes)])
 def test_scikit_learns_own_data(ours, load):

@@ -7,6 +7,8 @@ import nbformat, numpy as np, pandas as pd, pytest
 
 from conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 def fences(number):
     "Return the ```python blocks of 'Make your own', and the lesson's path."
     path, = (ROOT/'nbs').glob(f'{number}_*.ipynb')
@@ -48,12 +50,14 @@ def things(tmp_path):
     return tmp_path/'things'
 
 def test_01_own_photos(things, tmp_path, monkeypatch, capsys):
-    ns = run('01', tmp_path, monkeypatch, ('/where/it/is', str(things)), values=['arch'])
+    monkeypatch.setenv('FASTLESSONS_ARCH', 'resnet_mini')   # these "photos" are drawn, and nothing is downloaded
+    ns = run('01', tmp_path, monkeypatch, ('/where/it/is', str(things)))
     assert ns['own_learn'].dls.vocab == ['car', 'umbrella'] and ns['own_learn'].validate()[1] < .3
     assert ns['own_learn'].predict(next((things/'car').glob('*.jpg')))[0] in ('car', 'umbrella')
 
 def test_02_own_model_folder(things, tmp_path, monkeypatch, capsys, home):
-    ns = run('02', tmp_path, monkeypatch, ('/where/it/is', str(things)), values=['arch', 'train'], blocks=slice(1))
+    monkeypatch.setenv('FASTLESSONS_ARCH', 'resnet_mini')
+    ns = run('02', tmp_path, monkeypatch, ('/where/it/is', str(things)), values=['train'], blocks=slice(1))
     assert {f.name for f in ns['own_folder'].iterdir()} == {'model.onnx', 'model.safetensors', 'card.json'}
     from fastlessons.cli import find_model
     assert find_model() == ns['own_folder']

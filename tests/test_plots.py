@@ -1,21 +1,23 @@
 "The plots: one rule for all of them, in new axes and in given ones; and what they refuse."
 import inspect, subprocess, sys
 
-import matplotlib.pyplot as plt, numpy as np, pytest, torch
+import matplotlib.pyplot as plt, numpy as np, pandas as pd, pytest, torch
 from matplotlib.axes import Axes
 
 from conftest import refuses as fails
 from fastlessons import plots
-from fastlessons.plots import axes, plot_function, plot_loss_surface, plot_losses, plot_waterfall, show_digits, show_grad_cam
+from fastlessons.plots import COLOURS, axes, label_lines, plot_function, plot_heatmap, plot_level, plot_loss_surface, plot_losses, plot_results, plot_waterfall
+from fastlessons.plots import show_digits, show_grad_cam, show_table, use_style
 
 LOG, HEAT = dict(train=[2., 1.], valid=[2., 1.5]), torch.eye(3)
 CALLS = dict(plot_function=(plot_function, (torch.sin, 0, 1)), plot_loss_surface=(plot_loss_surface, (lambda a, b: a*a + b*b + 1, (-1, 1), (-1, 1), [(1, 1), (0, 0)])),
              plot_losses=(plot_losses, (LOG, 'mine')), plot_waterfall=(plot_waterfall, (0, [1, -2], ['a', 'b'])),
-             grey=(show_grad_cam, (torch.rand(1, 8, 8), HEAT, 'mine')), colour=(show_grad_cam, (torch.rand(3, 8, 8)*255, HEAT)))
+             grey=(show_grad_cam, (torch.rand(1, 8, 8), HEAT, 'mine')), colour=(show_grad_cam, (torch.rand(3, 8, 8)*255, HEAT)),
+             plot_results=(plot_results, (dict(a=.5, b=.7), .1, dict(coin=.5), dict(best=.8))))
 
 @pytest.fixture(autouse=True)
 def closed():
-    yield
+    with plt.rc_context(): yield
     plt.close('all')
 
 @pytest.mark.parametrize('name', CALLS)
@@ -28,12 +30,11 @@ def test_axes_given_or_new(name):
     if 'mine' in args: assert new.get_title() == 'mine'
     if name.startswith('plot') and name != 'plot_function': assert new.get_xlabel()
 
-@pytest.mark.parametrize('name', [n for n in plots.__all__ if n != 'axes'])
+@pytest.mark.parametrize('name', [n for n in plots.__all__ if n.startswith(('plot_', 'show_')) and n != 'show_table'])
 def test_all_have_the_same_form(name):
     "`plot_x` or `show_x`; `ax` or `axs` by name only; all have types and a word for each parameter."
     f = getattr(plots, name)
     sig = inspect.signature(f)
-    assert name.startswith(('plot_', 'show_'))
     assert [p.name for p in sig.parameters.values() if p.kind == p.KEYWORD_ONLY] in (['ax'], ['axs'])
     for p in sig.parameters.values():
         if p.kind != p.VAR_KEYWORD: assert f'{p.name}: ' in f.__doc__ and p.annotation is not p.empty, p
@@ -79,13 +80,84 @@ def test_waterfall():
     fails(ValueError, lambda: plot_waterfall(0, [1, 2], ['a', 'b'], n=0), 'n is 0')
 
 def test_losses_of_one_set_or_both():
-    assert [line.get_label() for line in plot_losses(LOG).lines] == ['train 1.0000', 'valid 1.5000']
+    assert [line.get_label() for line in plot_losses(LOG).lines] == ['training 1', 'validation 1.5']
+    assert [line.get_color() for line in plot_losses(LOG).lines] == ['training', 'validation']
     assert len(plot_losses(dict(train=[1., .5])).lines) == 1
 
 def test_a_picture_of_one_colour_and_the_map_over_it():
     picture, heat = show_grad_cam(torch.full((3, 4, 6), 7.), torch.zeros(2, 2)).images
     assert not picture.get_array().any()   # no division by a range of 0
     assert tuple(heat.get_extent()) == (-.5, 5.5, 3.5, -.5)   # stretched over the picture
+
+def boxes(ax):
+    "Return the frames of the texts of some axes, in pixels; the figure is drawn first."
+    ax.figure.draw_without_rendering()
+    texts = [t for t in [*ax.texts, *ax.get_xticklabels(), *ax.get_yticklabels(), ax.xaxis.label, ax.yaxis.label, ax.title] if t.get_text() and t.get_visible()]
+    return {t.get_text(): t.get_window_extent() for t in texts}
+
+def test_names_at_lines_do_not_touch_and_are_inside(tmp_path):
+    use_style()
+    ax = axes()
+    for k in range(6): ax.plot([0, 1], [0, .01*k], label=f'line {k}')
+    ax.plot([0, 1], [0, 5], color='training', label='high')
+    ax.plot([0, 1], [0, np.nan], label='gone')
+    ax.plot([0, 1], [0, 1])
+    plot_level(4, 'nothing known', ax=ax)
+    assert label_lines(ax) is ax and [t.get_text() for t in ax.texts] == [*(f'line {k}' for k in range(6)), 'high', 'nothing known']
+    found = boxes(ax)
+    names = [found[t.get_text()] for t in ax.texts]
+    assert not any(a.overlaps(b) for i, a in enumerate(names) for b in names[:i])
+    width, height = ax.figure.canvas.get_width_height()
+    assert all(b.x0 >= 0 and b.x1 <= width and b.y0 >= 0 and b.y1 <= height for b in names)
+    assert [t.get_color() for t in ax.texts] == [line.get_color() for line in ax.lines if line.get_label()[0] != '_' and line.get_label() != 'gone']
+    assert len(label_lines(axes()).texts) == 0
+
+def test_levels_are_dashed_grey_and_dotted_green():
+    ax = plot_level(1, 'a')
+    plot_level(2, 'b', 'floor', ax=ax)
+    assert [(line.get_linestyle(), line.get_color()) for line in ax.lines] == [('--', 'baseline'), (':', 'floor')]
+    fails(ValueError, lambda: plot_level(1, 'a', 'flor'), 'floor')
+
+def test_results_show_margin_baseline_and_floor():
+    ax = plot_results(dict(rule=.787, forest=.822), [.06, .05], dict(nothing=.62), dict(best=.842))
+    assert [p.get_width() for p in ax.patches] == [.787, .822] and [t.get_text() for t in ax.get_yticklabels()] == ['rule', 'forest']
+    found = boxes(ax)
+    assert {'78.7%', '82.2%', 'nothing', 'best'} <= {*found}
+    texts = [found[k] for k in ('78.7%', '82.2%', 'nothing', 'best')]
+    assert not any(a.overlaps(b) for i, a in enumerate(texts) for b in texts[:i])
+    assert [seg[:, 0].tolist() for seg in ax.collections[0].get_segments()] == [[.787-.06, .787+.06], [.822-.05, .822+.05]]
+    assert ax.yaxis_inverted() and ax.get_xlim()[0] == 0 and len(plot_results(dict(a=1)).collections) == 0
+
+def test_heatmap_has_holes_and_0_is_white():
+    ax = plot_heatmap([[1, -2], [np.nan, 0]])
+    assert [t.get_text() for t in ax.texts] == ['1.00', '-2.00', '0.00']
+    low, high = ax.images[0].get_clim()
+    assert low == -high and not plot_heatmap(np.zeros((2, 2)), fmt='').texts
+    named = plot_heatmap(pd.DataFrame([[1.]], ['row'], ['column']))
+    assert (named.get_yticklabels()[0].get_text(), named.get_xticklabels()[0].get_text()) == ('row', 'column')
+
+def test_table():
+    df = pd.DataFrame(dict(model=['<a>', 'b', 'c'], error=[.3, .1, .2], right=[.7, .9, .8], n=[5, 6, 7]))
+    t = show_table(df, better=dict(error='low', right='high'), fmt=dict(error='{:.0%}'))
+    page = t._repr_html_()
+    assert '&lt;a&gt;' in page and '<b>10%</b>' in page and '<b>0.900</b>' in page and '<td>5</td>' in page and page.count('<b>') == 2
+    assert len(page) < 1000 and '10%' in repr(t) and '0.900' in repr(t)
+    assert t.shade.error.tolist() == pytest.approx([0, 1, .5]) and t.shade.n.isna().all()
+    one = show_table(pd.Series([.5, np.nan], ['x', 'y'], name='score'))
+    assert '0.500' in one._repr_html_() and 'score' in repr(one)
+    fails(ValueError, lambda: show_table(df[['n']], better='hihg'), 'high')
+
+def test_one_style(tmp_path):
+    "A picture is 660 pixels wide; a colour is known by what it means; no text is smaller than 9 pixels on a telephone."
+    use_style()
+    fig, ax = plt.subplots()
+    ax.plot([0, 1], color='validation')
+    fig.savefig(tmp_path/'a.png')
+    assert plt.imread(tmp_path/'a.png').shape[1] == 660 and plt.matplotlib.colors.same_color('validation', COLOURS['validation'])
+    sizes = [v for k, v in plots.STYLE.items() if k.endswith('size') and k != 'figure.figsize']
+    assert min(sizes)/72*110*390/660 > 9
+    used = {plt.matplotlib.colors.to_hex(c['color']) for c in plt.rcParams['axes.prop_cycle']}
+    assert not used & {COLOURS[k] for k in ('training', 'validation', 'baseline', 'floor', 'positive', 'negative')}
 
 def test_a_table_needs_no_torch():
     code = "import sys; from fastlessons.plots import plot_waterfall; plot_waterfall(0, [1, 2], 'ab'); print('torch' in sys.modules)"

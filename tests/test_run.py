@@ -1,5 +1,5 @@
 "Running a notebook: a kernel of our own that ends with us, results kept whole or not at all, a page that anybody can read."
-import json, os, re, signal, subprocess, sys, time
+import json, os, re, signal, subprocess, sys
 from pathlib import Path
 
 import nbformat, pytest
@@ -7,20 +7,13 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell as code, new_notebook
 
 from fastlessons import cli, course, run
-from test_cli import LESSONS, call, command, folder   # noqa: F401 (fixtures)
+from test_cli import LESSONS, call, command, folder, wait_for   # noqa: F401 (fixtures)
 
 def gone(pid):
     "Return whether a process has ended."
     import psutil
     try: return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess: return True
-
-def wait_for(holds, seconds=30):
-    "Wait until `holds()`; fail if it takes too long."
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, f'not within {seconds} s'
-        time.sleep(.05)
 
 def test_a_message_of_which_nobody_was_told(monkeypatch, tmp_path):
     "Sometimes a message lies in a socket until the next one comes: a lesson must not wait for ever."
@@ -182,18 +175,15 @@ def test_a_kernel_that_dies(call):
     status, out, err = call('run', '4')
     assert status == 1 and 'code cell 1: import os' in err and 'memory' in err and not list(Path('runs').iterdir())
 
-def test_what_was_set_stays_set(tmp_path):
-    nb = new_notebook(cells=[code('import os; os.environ["OMP_WAIT_POLICY"]')])
-    run.execute(nb, tmp_path, dict(os.environ, OMP_WAIT_POLICY='ACTIVE'))
-    assert nb.cells[0].outputs[0].data['text/plain'] == "'ACTIVE'"
-
-def test_a_cell_finds_the_command(tmp_path):
+def test_a_cell_finds_the_command_and_what_was_set(tmp_path):
     from fastlessons import core
-    nb = new_notebook(cells=[code('import os; os.environ["PATH"]')])
-    run.execute(nb, tmp_path, dict(os.environ, PATH='/usr/bin:/bin'))
-    assert nb.cells[0].outputs[0].data['text/plain'] == repr(f'{Path(sys.executable).parent}{os.pathsep}/usr/bin:/bin')
+    nb = new_notebook(cells=[code('import os; os.environ["PATH"]'), code('os.environ["OMP_WAIT_POLICY"]')])
+    run.execute(nb, tmp_path, dict(os.environ, PATH='/usr/bin:/bin', OMP_WAIT_POLICY='ACTIVE'))
+    path, policy = (c.outputs[0].data['text/plain'] for c in nb.cells)
+    assert path == repr(f'{Path(sys.executable).parent}{os.pathsep}/usr/bin:/bin') and policy == "'ACTIVE'"
     assert core.with_our_bin(dict(PATH=core.with_our_bin())) == core.with_our_bin()   # once is enough
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == 'nt', reason='signals are other there')
 @pytest.mark.parametrize('sign', [signal.SIGINT, signal.SIGTERM], ids=['ctrl-c', 'kill'])
 def test_stopped_in_the_middle(folder, tmp_path, sign):
@@ -206,15 +196,15 @@ def test_stopped_in_the_middle(folder, tmp_path, sign):
             wait_for(pids.exists)
             kernel, child = map(int, pids.read_text().split())
             assert not gone(kernel) and not gone(child)
-            start = time.monotonic()
             p.send_signal(sign)
-            _, err = p.communicate(timeout=20)
+            _, err = p.communicate(timeout=60)
         finally: p.kill()
     assert p.returncode == 130
     assert err == 'fastlessons: stopped. Nothing half done is left behind.\n'
-    wait_for(lambda: gone(kernel) and gone(child), 5)
+    wait_for(lambda: gone(kernel) and gone(child))
     assert [f.name for f in out.iterdir()] == ['03_cats.html'] and (out/'03_cats.html').read_text() == 'of an earlier run'
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == 'nt', reason='no pseudo-terminals there')
 def test_a_bar_in_a_terminal(folder, tmp_path):
     import fcntl, pty, struct, termios
@@ -233,6 +223,7 @@ def test_a_bar_in_a_terminal(folder, tmp_path):
     assert re.search(r'\r +\d+% \|.{20,}\| 00:\d\d +Goats', seen), seen   # how far, for how long, where
     assert seen.count('\n') <= 1                                          # one line, drawn again and again
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == 'nt', reason='signals are other there')
 def test_stopped_before_the_first_cell(folder, tmp_path):
     "The kernel may not even be there yet."

@@ -140,6 +140,7 @@ def write_few(name, path):
         if name in SHEETS: fill_steps(wb, replace(SHEETS[name], **FEW[name]))
         else: dict(conv=conv.fill_conv, collab=collab.fill_collab)[name](wb, **FEW[name])
 
+@pytest.mark.slow
 @every
 def test_calculated_anew(name, tmp_path):
     "An engine of its own calculates every cell; then yellow cells are changed and everything follows."

@@ -139,6 +139,8 @@ def about_install(nb, path):
     if set(','.join(takes).split(',')) - {''} != uses: yield f'the first cell installs the extras {takes}, the lesson uses {sorted(uses)}'
     if not '\n'.join(lines(first)).startswith(maintain.installer(path)): yield f'the first cell does not begin with:\n{maintain.installer(path)}'
     if source.count('%pip') != 1: yield f'%pip in {source.count("%pip")} places'
+    chosen = [n for c in code(nb) for n in ast.walk(parse(c)) if isinstance(n, ast.Call) and getattr(n.func, 'id', '') == 'backbone']
+    if not all(n.args or any(k.arg == 'pictures' for k in n.keywords) for n in chosen): yield 'backbone() is not told what the pictures are: photos would get the body that knows only drawings'
     if 'On Colab and Kaggle the next cell first installs' not in text: yield 'no word on what the first cell does on Colab and Kaggle'
     if text.count(REAL) != 1: yield f'how to run it on real data is said {text.count(REAL)} times, not once, in these words: {REAL}'
 
@@ -323,7 +325,7 @@ def uses(tree, package, top_only=False):
 def package_of(m): return m.rpartition('.')[0] if not m.endswith('__init__') else m.removesuffix('.__init__')
 
 # Each may use what stands before it. What is imported inside a function counts too.
-LAYERS = [{'core'}, {'data', 'check', 'plots', 'samples', 'exercises'}, {'simple'},
+LAYERS = [{'core'}, {'data', 'check', 'plots', 'drawings', 'samples', 'exercises'}, {'simple'},
           {'train', 'layers', 'tabular', 'forests', 'collab', 'vision', 'text', 'sheets', 'run'}, {'deploy', 'course'}, {'cli', '__main__'}]
 
 def test_dependencies_point_one_way():

@@ -100,6 +100,7 @@ def test_trains_as_a_bare_loop_with_adamw_and_one_cycle():
         F.cross_entropy(net(x[i]), y[i]).backward()
         opt.step()
         schedule.step()
+    net.average_unknown(x)
     for p, q in zip(net.parameters(), m.net.parameters()): torch.testing.assert_close(p, q)
 
 def splits(df, k):
@@ -148,7 +149,7 @@ def test_takes_numbers_of_all_kinds(col):
     assert x.dtype == float and x[0] == 1 and (np.isnan(x) == pd.isna(pd.Series(col))).all()
 
 BAD_NUMBERS = {
-    'word': (['1', 'many', 'x'], ["'many' in row 'q', 'x' in row 'r'", "errors='coerce'", 'cat_names']),
+    'word': (['1', 'many', 'x'], ["'many' in row 'q', 'x' in row 'r'", "na_values=", 'cat_names']),
     'empty text': (['1', '', '3'], ["'' in row 'q'"]),
     'infinity': ([1, 2, INF], ["inf in row 'r'", 'replace([np.inf, -np.inf], np.nan)']),
     'minus infinity': ([-INF, 2, 3], ["row 'p'"]), 'too large': ([1, 2, 1e40], ['too large']),
@@ -194,7 +195,7 @@ def test_large_numbers_that_lie_close_together():
 # Columns of categories
 
 @pytest.mark.parametrize('train,later', [
-    ([1, 2], [1., 2.]), ([1., 2.], [1, 2]), ([1, 2], ['1', '2']), ([True, False], [True, False]),
+    ([1, 2], [1., 2.]), ([1., 2.], [1, 2]), ([True, False], [True, False]), ([2**62, 2**62 + 1], [2**62, 2**62 + 1]), (['7', '007'], ['7', '007']),
     ([.5, 1.5], [.5, 1.5]),
     (['a', 'b'], pd.Categorical(['a', 'b'])), ([1, 2], pd.array([1, 2], 'Int64'))])
 def test_the_same_category_in_other_clothes(train, later):
@@ -208,6 +209,35 @@ def test_unknown_rare_and_missing_categories():
     assert prep.vocabs == {'word': ['x', 'y', None]} and prep.cards == [4]
     assert prep(pd.DataFrame(dict(word=['y', 'rare', 'new', NAN, None, pd.NA])))[:, 0].tolist() == [2, 0, 0, 3, 3, 3]
     assert (TabularPrep(table(), cat_names=['word'])(table(word=None)) == 0).all()   # no gap in training: unknown
+
+@pytest.mark.parametrize('train, later', [([1, 2], ['1', '2']), (['007', '7'], [7, 7]), ([True, False], [1, 0]), ([1, 2], [True, False]), (pd.cut([1, 9], 2), [1, 9]),
+    (pd.to_datetime(['2024-01-01', '2024-01-02']), ['2024-01-01', '2024-01-02'])], ids=str)
+def test_categories_written_in_another_way_are_refused(train, later):
+    "They would all be unknown: a model that says something all the same says nothing."
+    prep = TabularPrep(pd.DataFrame(dict(c=list(train)*9)), cat_names=['c'])
+    fails(ValueError, lambda: prep(pd.DataFrame(dict(c=later))), "'c' holds", 'training had')
+
+@pytest.mark.parametrize('col, words', [([7, '007'], ["'007'", '7']), ([True, 1], ['True', '1']), ([2**60, None], ['last digits'])], ids=str)
+def test_categories_that_are_unclear_are_refused(col, words): fails(ValueError, lambda: TabularPrep(pd.DataFrame(dict(c=pd.Series(col*9))), cat_names=['c']), "'c'", *words)
+
+@pytest.mark.parametrize('col', [[2**60, 2**60 + 1], ['7', '007', '07'], pd.cut([1, 4, 9], 3), pd.to_datetime(['2024-01-01', '2024-01-02']), [True, False, None], [1, 'x', None], pd.period_range('2024', periods=3, freq='Y'), [('a', 1), ('a', '1')]], ids=str)
+def test_each_category_has_a_code_of_its_own_before_and_after_a_file(col, tmp_path):
+    df = pd.DataFrame(dict(c=pd.Series(list(col)*9, dtype=object), yes=[0, 1]*(len(col)*9//2) + [1]*(len(col)*9 % 2)))
+    m = TabularClassifier(['c'], [], layers=(8,)).fit(df[['c']], df['yes'], epochs=1, show=False)
+    again = TabularClassifier.load(m.save(tmp_path/'m'))
+    codes = m.prep(df)[:, 0].tolist()
+    assert sorted(codes[:len(col)]) == [*range(1, len(col)+1)] and again.prep(df)[:, 0].tolist() == codes and again.predict_proba(df).equals(m.predict_proba(df))
+    assert [*map(type, again.prep.vocabs['c'])] == [*map(type, m.prep.vocabs['c'])]
+
+@pytest.mark.parametrize('new', ['new', None, 'single'])
+def test_what_training_did_not_show_is_nobody_in_particular(new):
+    "5% yes, all from one town: with zeros for an unknown town, the network said yes with 0.74 to 1.00, by the seed."
+    df = pd.DataFrame(dict(town=(['Ay']*5 + ['Be']*95)*5, yes=([1]*5 + [0]*95)*5))
+    df.loc[0, 'town'] = 'single'
+    for seed in range(3):
+        m = TabularClassifier(['town'], [], layers=(20,), seed=seed).fit(df[['town']], df['yes'], epochs=10, show=False)
+        yes = m.predict_proba(pd.DataFrame(dict(town=['Ay', 'Be', new])))[1]
+        assert yes[0] > .7 and yes[1] < .05 and yes[2] < .15
 
 def test_a_name_is_no_category():
     names = [f'n{i}' for i in range(60)]
@@ -251,6 +281,8 @@ def test_names_of_columns_may_be_numbers():
 
 def test_a_column_alone_may_be_named_without_brackets():
     assert TabularPrep(table(), 'word', 'a').names == ['word', 'a']
+    df = table().rename(columns=dict(a=0, word=''))
+    assert TabularPrep(df, '', 0).names == ['', 0] and TabularPrep(df, pd.Index(['']), df.columns[:1]).names == ['', 0]
 
 def test_split_columns():
     df = table(200, key=range(200), date=pd.to_datetime('2026-01-01'), one='same', flag=[True, False]*100,
@@ -262,7 +294,9 @@ def test_split_columns():
 
 @pytest.mark.parametrize('col,classes', [
     (['no', 'yes'], ['no', 'yes']), ([True, False], [False, True]), ([10, 2], [2, 10]), ([1., 0.], [0., 1.]),
-    (pd.Categorical(['b', 'a']), ['a', 'b']), (np.array([3, 1], np.int8), [1, 3])])
+    (pd.Categorical(['b', 'a']), ['a', 'b']), (np.array([3, 1], np.int8), [1, 3]), ([2**62 + 1, 2**62], [2**62, 2**62 + 1]), (['07', '7'], ['07', '7']),
+    (pd.cut([1, 9, 1], [0, 5, 10])[:2], [pd.Interval(0, 5), pd.Interval(5, 10)]), (pd.period_range('2024-01', periods=2, freq='M'), [*pd.period_range('2024-01', periods=2, freq='M')]),
+    ([('a', 2), ('a', 1)], [('a', 1), ('a', 2)]), (['other', 3], [3, 'other'])])
 def test_classes_of_all_kinds(col, classes):
     df = table(yes=pd.Series(list(col)*30, dtype=getattr(col, 'dtype', None)))
     m = small(df)
@@ -306,7 +340,7 @@ def test_bad_answers(what):
 
 def test_words_where_amounts_belong():
     fails(ValueError, lambda: amounts(table(yes=['1', 'two']*30)), "'yes' should hold numbers", "'two'")
-    fails(TypeError, lambda: small(table(yes=[(1,), (2,)]*30)), "'yes' holds (1,)")
+    fails(TypeError, lambda: small(table(yes=[[1], [2]]*30)), "'yes' holds what is no category", '[1] is list')
     fails(ValueError, lambda: amounts(table(yes=[-2., 1.5]*30), log_y=True), "'yes'", 'below 0')
 
 def test_a_class_that_training_did_not_have():
@@ -406,6 +440,17 @@ def test_file_with_odd_names_and_classes(tmp_path):
     again = TabularClassifier.load(m.save(tmp_path/'m'))
     assert vars(again.answers) == vars(m.answers) and again.classes_ == [False, True]
     assert vars(again.prep) == vars(m.prep) and again.predict(df).equals(m.predict(df))
+
+@pytest.mark.parametrize('names', [dict(a=('price', 'mean'), word=('sold', 'how')), dict(a=pd.Timestamp('2024-01-01'), word=''), dict(a=0, word=7), dict(a=1.5, word=pd.Interval(0, 1)), dict(word='\ud83d')], ids=str)
+def test_names_that_are_no_text_come_back(tmp_path, names):
+    df = table().rename(columns=names)
+    if ('price', 'mean') in df: df.columns = pd.MultiIndex.from_tuples([c if isinstance(c, tuple) else (c, '') for c in df.columns])
+    y = df[('yes', '') if df.columns.nlevels > 1 else 'yes']
+    m = TabularClassifier([names['word']], [names.get('a', 'a')], layers=[np.int64(8)], drop=np.float32(.25), seed=np.int64(1)).fit(df, y, epochs=1, show=False)
+    assert TabularClassifier.load(m.save(tmp_path/'m')).predict(df).equals(m.predict(df))
+
+def test_a_name_that_no_file_can_keep_is_refused_in_fit():
+    fails(TypeError, lambda: TabularClassifier([frozenset('a')], []).fit(table().rename(columns=dict(word=frozenset('a'))), table()['yes']), 'frozenset')
 
 def test_file_is_no_pickle(tmp_path, trained):
     content = trained.save(tmp_path/'m').read_bytes()

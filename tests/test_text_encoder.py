@@ -116,6 +116,7 @@ import os
 if hasattr(os, 'fork') and os.fork() == 0: os._exit(0)   # tokenizers would warn here
 '''
 
+@pytest.mark.slow
 def test_nobody_is_contacted(encoder, tmp_path):
     run = subprocess.run([sys.executable, '-c', BLOCKED], cwd=tmp_path, text=True, capture_output=True)
     assert run.returncode == 0, run.stderr

@@ -254,6 +254,7 @@ def test_the_label_is_in_the_name():
 
 # --- real photos
 
+@pytest.mark.real
 def test_cat_against_dog_on_real_photos(shared, monkeypatch, capsys):
     from fastlessons.vision.backbone import backbone
     monkeypatch.setenv('TORCH_HOME', str(shared/'torch'))

@@ -1,5 +1,5 @@
 "What pip installs: the wheel is built, installed in a fresh environment, and used from another folder."
-import ast, json, os, re, subprocess, sys, sysconfig, tarfile, venv, zipfile
+import ast, json, os, re, shutil, subprocess, sys, sysconfig, tarfile, venv, zipfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,7 @@ from packaging.requirements import Requirement
 from conftest import ROOT
 from test_structure import CFG, LESSONS, MODULES, SETTINGS, copy_project
 
+pytestmark = pytest.mark.slow
 JUNK = 'nbs/.ipynb_checkpoints/01-checkpoint.ipynb', 'nbs/models/model.pth', 'nbs/notes.txt', 'data/.DS_Store', 'data/models/x.pth', 'fastlessons/old.pyc'
 
 def call(*args, **kw):
@@ -34,10 +35,10 @@ def wheel(built):
 def fresh(wheel, tmp_path_factory):
     "Make a fresh environment with the wheel in it. The heavy dependencies are seen through a .pth file, not installed again."
     env = tmp_path_factory.mktemp('fresh')/'env'
-    venv.create(env, with_pip=True)
+    venv.create(env)
     python = env/('Scripts' if os.name == 'nt' else 'bin')/'python'
     outside = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'VIRTUAL_ENV')}
-    call(python, '-m', 'pip', 'install', '--quiet', '--no-deps', '--no-index', '--disable-pip-version-check', wheel, env=outside)
+    call(sys.executable, '-m', 'pip', '--python', python, 'install', '--quiet', '--no-deps', '--no-index', '--disable-pip-version-check', wheel, env=outside)
     site = Path(call(python, '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))', env=outside).strip())
     (site/'heavy.pth').write_text('\n'.join(dict.fromkeys(sysconfig.get_path(p) for p in ('purelib', 'platlib'))) + '\n')
     return python
@@ -93,9 +94,9 @@ def test_sdist_holds_what_it_takes_to_build(built):
     assert not {n for n in names if 'checkpoint' in n or n.endswith(('.pyc', '.pth', '.DS_Store', 'notes.txt'))}
 
 def test_it_is_the_installed_one(run, fresh):
-    where = run('import fastlessons; print(fastlessons.__file__)').strip()
+    where, version = run('import fastlessons; print(fastlessons.__file__); print(fastlessons.__version__)').splitlines()
     assert Path(where).is_relative_to(fresh.parent.parent) and not Path(where).is_relative_to(ROOT)
-    assert run('import fastlessons; print(fastlessons.__version__)').strip() == SETTINGS['version']
+    assert version == SETTINGS['version']
 
 def test_each_module_can_be_imported(run):
     "From the installed wheel, in an empty folder: as many as the checkout has, none of them from the checkout."
@@ -134,3 +135,92 @@ def test_nothing_needs_the_checkout(run):
     assert 'fastlessons' in run('fastlessons', '--version') + run('fastlessons', '--help')
     run('fastlessons', 'data')
     run('fastlessons', 'results')
+
+# ---------- Colab and Kaggle: what their environment variables and an environment without a checkout can show
+
+PLATFORM = dict(COLAB_RELEASE_TAG='release-colab_x', KAGGLE_KERNEL_RUN_TYPE='Interactive')
+
+# Runs cells in a kernel of the Python that runs it; needs nothing of ours.
+CELLS = """
+import json, sys
+import nbformat
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpecManager
+from nbclient import NotebookClient
+nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in json.load(sys.stdin)])
+km = AsyncKernelManager(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
+NotebookClient(nb, km=km, allow_errors=True).execute(cleanup_kc=True)
+def text(o): return o.get('text') or '\\n'.join(o.get('traceback', [])) or o.get('data', {}).get('text/plain', '')
+print(json.dumps([''.join(map(text, c.outputs)) for c in nb.cells]))
+"""
+
+# Writes down each connection that a Python asks for, and each program that it starts.
+SPY = """
+import os, sys
+def hook(event, args):
+    if event in ('socket.connect', 'socket.getaddrinfo', 'subprocess.Popen'):
+        with open(os.environ['SPY_LOG'], 'a') as f: f.write(f'{event} {args}\\n')
+sys.addaudithook(hook)
+"""
+
+def first_cell(number):
+    "Return the cell of a lesson that installs the library and imports."
+    path, = (ROOT/'nbs').glob(f'{number}_*.ipynb')
+    return next(''.join(c['source']) for c in json.loads(path.read_text())['cells'] if '%pip' in ''.join(c['source']))
+
+def outside(tmp_path, **kw):
+    "Return the environment of somebody's process on Colab and Kaggle, with nothing of this checkout."
+    env = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'VIRTUAL_ENV')}
+    return env | PLATFORM | dict(FASTLESSONS_HOME=str(tmp_path/'home'), HOME=str(tmp_path)) | kw
+
+def run_cells(python, tmp_path, cells, **kw):
+    "Run cells in a kernel of `python`; return what each of them printed, without colours."
+    r = subprocess.run([python, '-c', CELLS], input=json.dumps(cells), capture_output=True, text=True, cwd=tmp_path, env=outside(tmp_path, **kw))
+    assert r.returncode == 0, r.stderr[-2000:]
+    return [re.sub(r'\x1b\[[\d;]*m', '', text) for text in json.loads(r.stdout.splitlines()[-1])]
+
+@pytest.fixture
+def bare(tmp_path):
+    "Make an environment as those platforms have it: all that the library needs, PyTorch too, but not the library."
+    venv.create(tmp_path/'env', with_pip=False)
+    python = tmp_path/'env'/('Scripts' if os.name == 'nt' else 'bin')/'python'
+    (tmp_path/'heavy').mkdir()
+    for p in Path(sysconfig.get_path('purelib')).iterdir():
+        if 'fastlessons' not in p.name and p.suffix != '.pth': (tmp_path/'heavy'/p.name).symlink_to(p)
+    site = Path(call(python, '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))', env=outside(tmp_path)).strip())
+    (site/'heavy.pth').write_text(str(tmp_path/'heavy'))
+    return python
+
+def redirected(place):
+    "Let git fetch the repository from another place, and pip take nothing else from anywhere."
+    return dict(GIT_CONFIG_COUNT='1', GIT_CONFIG_KEY_0=f'url.file://{place}.insteadOf', GIT_CONFIG_VALUE_0=SETTINGS['repo_url'],
+                PIP_NO_INDEX='1', PIP_NO_BUILD_ISOLATION='0')   # pip reads this 0 as "no isolation"
+
+@pytest.mark.slow
+def test_on_colab_with_the_library_the_first_cell_does_nothing_and_the_sample_is_taken(fresh, tmp_path):
+    (tmp_path/'sitecustomize.py').write_text(SPY)
+    says = run_cells(fresh, tmp_path, ["open('spy.log', 'w').close()", first_cell('01'), "p = get_data('pets')", "p = get_data('mnist')", "print(open('spy.log').read())"],
+                     PYTHONPATH=str(tmp_path), SPY_LOG=str(tmp_path/'spy.log'))
+    assert says[1] == '' and says[2].startswith('pets: the bundled sample') and says[3].startswith('mnist: the bundled sample')
+    assert 'pip' not in says[4] and not [line for line in says[4].splitlines() if line.startswith('socket')], says[4]
+
+@pytest.mark.slow
+def test_on_colab_without_the_library_the_first_cell_installs_it_and_leaves_torch_alone(bare, tmp_path):
+    "What IPython and pip really do with the cell; only the repository is fetched from a copy on this disk."
+    if not shutil.which('git'): pytest.skip('no git here')
+    project = copy_project(tmp_path/'project')
+    for args in ('init -q', 'add -A', '-c user.name=a -c user.email=a@b.org commit -qm all'): call('git', *args.split(), cwd=project)
+    before = call(bare, '-m', 'pip', 'freeze', env=outside(tmp_path)).splitlines()
+    says = run_cells(bare, tmp_path, [first_cell('02'), 'import torch, fastlessons; print(torch.__file__, fastlessons.__file__)', "p = get_data('pets')"], **redirected(project))
+    torch, ours = says[1].split()
+    assert Path(torch).is_relative_to(tmp_path/'heavy') and Path(ours).is_relative_to(tmp_path/'env'), says
+    assert says[2].startswith('pets: the bundled sample')
+    new = set(call(bare, '-m', 'pip', 'freeze', env=outside(tmp_path)).splitlines()) - set(before)
+    assert len(new) == 1 and new.pop().startswith('fastlessons @ git+' + SETTINGS['repo_url'])
+
+@pytest.mark.slow
+def test_without_library_and_network_the_message_says_so(bare, tmp_path):
+    if not shutil.which('git'): pytest.skip('no git here')
+    says, = run_cells(bare, tmp_path, [first_cell('03')], **redirected(tmp_path/'nowhere'))
+    assert 'git clone' in says and 'did not run successfully' in says                       # pip's words
+    assert 'needs the internet' in says and "No module named 'fastlessons'" in says          # ours, in the lines around the error

@@ -38,7 +38,8 @@ def installer(path):
     names = ','.join(needs + useful)
     if names: what = f'"fastlessons[{names}] @ {what}"'
     # pip without --upgrade leaves alone what is there, such as the platform's own torch
-    return ('try: import fastlessons\nexcept ImportError:   # as on Colab and Kaggle\n'
+    return ('try: import fastlessons\n'
+            'except ImportError:   # as on Colab and Kaggle; needs the internet\n'
             f'    %pip install -q {what}\n')
 
 def readme():
@@ -61,13 +62,19 @@ def _output(o):
     text = o.get('text') or d.get('text/plain', '')
     return f'```text\n{text.rstrip()}\n```' if text else ''
 
+def pictures(cell):
+    "Yield the outputs of a cell that are pictures: their data, kind and bytes."
+    for o in cell.get('outputs', []):
+        data = o.get('data', {})
+        for kind in ('image/png', 'image/jpeg'):
+            if kind in data: yield data, kind, base64.b64decode(data[kind])
+
 def picture(nb, name):
     "Write the small picture of the cell labelled `gallery` to nbs/images."
     from PIL import Image
     for c in nb.cells:
         if not c.source.startswith('#| label: gallery'): continue
-        data = next(o.data for o in c.outputs if 'image/jpeg' in o.get('data', {}))
-        im = Image.open(io.BytesIO(base64.b64decode(data['image/jpeg'])))
+        im = Image.open(io.BytesIO(next(pictures(c))[2])).convert('RGB')
         im.thumbnail((640, 400))
         (NBS/'images').mkdir(exist_ok=True)
         im.save(NBS/'images'/f'{name}.jpg', quality=85)
@@ -85,6 +92,52 @@ def _is_empty(o):
     if html is None or re.search(shown, html): return False
     return not re.sub(r'<style>.*?</style>|<[^>]*>|\s', '', html, flags=re.S)
 
+def _palette(im, n=128):
+    "Return a picture of `n` colours: the most frequent as they are, others nearly."
+    from PIL import Image
+    import numpy as np
+    dots = np.asarray(im, int) @ (1 << 16, 1 << 8, 1)   # a number for each colour
+    seen, which, counts = np.unique(dots, return_inverse=True, return_counts=True)
+    seen = np.stack([seen >> 16, seen >> 8 & 255, seen & 255], 1)
+    common = np.argsort(-counts, kind='stable')[:n//4]
+    # Each colour counts by the square root of its dots, so that thin lines stay.
+    spread = np.repeat(seen.astype('uint8'), np.sqrt(counts).astype(int), axis=0)
+    others = Image.fromarray(spread[None]).quantize(n - len(common), kmeans=2)
+    others = np.reshape(others.getpalette(), (-1, 3))
+    palette = np.r_[seen[common], others].astype(int)[:n]
+    nearest = [((palette - colour)**2).sum(1).argmin() for colour in seen]
+    indices = np.array(nearest, 'uint8')[which].reshape(im.size[::-1])
+    small = Image.fromarray(indices).convert('P')
+    small.putpalette(palette.astype('uint8').tobytes())
+    return small
+
+def shrink(data):
+    "Make a PNG small: palette PNG for line art, JPEG for photos. Return kind, bytes."
+    from PIL import Image
+    im = Image.open(io.BytesIO(data)).convert('RGBA')
+    im = Image.alpha_composite(Image.new('RGBA', im.size, 'white'), im).convert('RGB')
+    png, jpeg = io.BytesIO(), io.BytesIO()
+    im.save(jpeg, 'JPEG', quality=88, subsampling=0)
+    # A drawing has at most some thousands of colours, at the edges of its lines.
+    if im.getcolors(10_000) is None: return 'image/jpeg', jpeg.getvalue()
+    _palette(im).save(png, 'PNG', optimize=True)
+    kinds = {'image/png': png.getvalue(), 'image/jpeg': jpeg.getvalue()}
+    return min(kinds.items(), key=lambda kind: len(kind[1]))
+
+def tidy(cell):
+    "Drop outputs that show nothing, keep a table or picture once, shrink pictures."
+    cell.outputs = [o for o in cell.outputs if not _is_empty(o)]
+    for o in cell.outputs:   # fastprogress stores the same HTML three times
+        data = o.get('data', {})
+        if 'text/markdown' in data and 'text/html' in data: data.pop('text/markdown')
+        if data.get('text/plain') == data.get('text/html'): data.pop('text/plain', None)
+        if 'image/png' in data: data.pop('image/jpeg', None)
+    for data, kind, file in [*pictures(cell)]:
+        if kind != 'image/png': continue
+        del data[kind]
+        kind, file = shrink(file)
+        data[kind] = base64.b64encode(file).decode()
+
 def save(number):
     "Run a notebook afresh, save it, cleaned: '07', 'index', or 'vision/cnn' for lib."
     from fastlessons.run import execute
@@ -98,7 +151,7 @@ def save(number):
         elif lines.search(c.source): c.source = lines.sub(installer(path), c.source)
     execute(nb, path.parent)
     for c in nb.cells:
-        if c.cell_type == 'code': c.outputs = [o for o in c.outputs if not _is_empty(o)]
+        if c.cell_type == 'code': tidy(c)
     new = path.with_suffix('.tmp')
     nbformat.write(nb, new)
     new.replace(path)

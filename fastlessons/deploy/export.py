@@ -14,6 +14,8 @@ from pathlib import Path
 from .. import core
 from . import classifier
 from .classifier import CARD_FORMAT, MODEL_FILES, PictureClassifier
+from ..vision import picture_files
+from ..vision.picture_files import KINDS, is_turned, open_head
 
 # %% ../../nbs/lib/deploy/export.ipynb #44101642
 def _kinds(learn):
@@ -265,16 +267,27 @@ def _card(learn, labels, size, resize):
 # %% ../../nbs/lib/deploy/export.ipynb #6ce816de
 def _warn_sideways(learn):
     "Warn if validation pictures have an EXIF note to be turned and nothing obeys it."
-    from PIL import Image
     if any(t.name == 'upright' for t in learn.dls.valid.after_item.fs): return
-    def turned(f):
-        with Image.open(f) as im: return im.getexif().get(0x0112, 1) != 1
-    n = sum(map(turned, _paths(learn)))
+    n = sum(is_turned(im) for im in _heads(learn))
     if n:
         warnings.warn(f"{n} validation pictures have an EXIF note to be turned. fastai "
                       "ignores it, the exported classifier obeys it, so they will "
                       "differ. Train with item_tfms=[upright, Resize(...)].",
                       stacklevel=3)
+
+def _heads(learn):
+    "Yield the validation pictures, open as far as their heads."
+    for f in _paths(learn):
+        with open(f, 'rb') as file: yield open_head(file)
+
+def _warn_deep(learn):
+    "Warn of validation pictures that fastai has read as something else than they are."
+    kinds = {im.mode for im in _heads(learn)} - set(KINDS)
+    if kinds:
+        warnings.warn(f"Some validation pictures are of kind {', '.join(sorted(kinds))}"
+                      ": more than 8 bits a colour. fastai makes them white, the "
+                      "exported classifier does not, so they will differ. "
+                      "check_images leaves them out.", stacklevel=3)
 
 def _free(folder):
     "Raise if something other than a model folder is at `folder`."
@@ -309,6 +322,7 @@ def export_classifier(
     labels = _labels(learn)
     _free(folder)
     _warn_sideways(learn)
+    _warn_deep(learn)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.unfinished-') as tmp:
         new = Path(tmp)/'new'
@@ -335,4 +349,5 @@ def _write_files(learn, labels, folder):
 
 # %% ../../nbs/lib/deploy/export.ipynb #f74bd7a9
 core.document(vars(classifier))
+core.document(vars(picture_files))
 core.document(globals())

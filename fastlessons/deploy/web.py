@@ -13,6 +13,7 @@ from pathlib import Path
 from .. import core, data
 from . import classifier
 from .classifier import PictureClassifier
+from ..vision import picture_files
 
 # %% ../../nbs/lib/deploy/web.ipynb #492766d7
 def _new(out, fill):
@@ -55,11 +56,10 @@ def _draw(folder, labels, n=4):
 
 def _examples(pictures, folder, labels):
     "Fill `folder` with example pictures: small copies of files given, or drawn ones."
-    from PIL import Image, ImageOps
     folder.mkdir()
     if pictures is None: return _draw(folder, labels)
     for p in map(Path, pictures):
-        im = ImageOps.exif_transpose(Image.open(p)).convert('RGB')
+        im = picture_files.open_picture(p)
         im.thumbnail((512, 512))
         im.save(folder/f'{p.stem}.jpg', quality=90)
 
@@ -99,7 +99,8 @@ def make_space(
                            labels=', '.join(labels))
     def fill(new):
         _copy(['app.py'], new, title)
-        shutil.copyfile(classifier.__file__, new/'classifier.py')
+        for module in map(Path, (classifier.__file__, picture_files.__file__)):
+            shutil.copyfile(module, new/module.name)
         shutil.copytree(folder, new/'model')
         _examples(examples, new/'examples', labels)
         (new/'requirements.txt').write_text(_REQUIREMENTS)

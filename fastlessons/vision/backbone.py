@@ -20,6 +20,7 @@ import torchvision.models as tvm
 
 from ..core import atomic_write, bundle, check_int, check_name
 from ..core import document, progress
+from ..data import is_sample
 from ..layers import ResidualBlock, conv_block, fast_bf16
 from ..samples.pictures import KINDS, draw_thing
 from ..train import Schedule, fit
@@ -73,33 +74,52 @@ def _register(arch):
     model_meta.setdefault(arch, meta)
 
 # %% ../../nbs/lib/vision/backbone.ipynb #23a8acb5
-# The course's choice first.
-_CHOICE = 'resnet34', 'resnet18', 'mobilenet_v2', 'squeezenet1_0', 'resnet50'
+_FOR_PHOTOS = 'mobilenet_v2'   # small and fast; FASTLESSONS_ARCH takes another
+_ANYWAY = ('The bundled network knows only drawings, and photos fool it. To take it '
+           "anyway: backbone('resnet_mini'), or fastlessons run N --arch resnet_mini")
 
-def _on_disk(name):
-    "Tell whether torchvision's ImageNet weights of `name` are in torch's cache."
-    return any((Path(torch.hub.get_dir())/'checkpoints').glob(f'{name}-*.pth'))
+def _on_disk(weights):
+    "Tell whether some weights of torchvision are in torch's cache."
+    return (Path(torch.hub.get_dir())/'checkpoints'/Path(weights.url).name).exists()
 
-def _origin(name):
-    if name == 'resnet_mini': return 'trained by this project on drawn animals, bundled'
-    if _on_disk(name): return 'trained on ImageNet, on this disk'
-    return 'trained on ImageNet, to be downloaded'
+def _megabytes(weights): return f"{weights.meta['_file_size']:.0f} MB"
+
+def _fetch(weights):
+    "Download weights of torchvision into torch's cache, whole or not at all."
+    try: weights.get_state_dict(check_hash=True)
+    except (OSError, RuntimeError) as e:   # RuntimeError: another hash
+        name = Path(weights.url).name
+        raise ConnectionError(f'{name} ({_megabytes(weights)}) is not on this disk '
+                              f'and could not be downloaded: {e}. {_ANYWAY}') from e
+
+def _have_weights(f, show):
+    "Get the weights that fastai will ask for, and say where they are from."
+    weights = tvm.get_model_weights(f).DEFAULT
+    here = _on_disk(weights)
+    where = 'on this disk' if here else f'downloading {_megabytes(weights)}'
+    if show or not here: print(f'backbone: {f.__name__}, trained on ImageNet, {where}')
+    if not here: _fetch(weights)
 
 def backbone(
     arch:str=None, # name in torchvision, or 'resnet_mini'; None: FASTLESSONS_ARCH
+    # a folder or file: without `arch`, the bundled network is taken for a sample of
+    # this library, which is drawn, and one that learned on photos for all else
+    pictures:str|Path=None,
     *,
-    show:bool=False, # print which it is
-)->'function': # for `vision_learner(dls, backbone())`; raises ValueError
+    show:bool=False, # print which it is; a download is always told
+)->'function': # for `vision_learner(dls, ...)`; raises ValueError, ConnectionError
     """Choose the pretrained network to start from, and make it known to fastai.
 
-    Without a name or FASTLESSONS_ARCH: one trained on ImageNet that is on this disk,
-    else the bundled one."""
+    Its weights are downloaded if they are not on this disk. Without `arch`,
+    FASTLESSONS_ARCH and `pictures` it is the bundled one."""
+    photos = pictures is not None and not is_sample(pictures)
     arch = arch or os.environ.get('FASTLESSONS_ARCH')
-    arch = arch or next(filter(_on_disk, _CHOICE), 'resnet_mini')
+    arch = arch or (_FOR_PHOTOS if photos else 'resnet_mini')
     known = _known()
     f = known[check_name(arch, known, 'architecture')]
     if f in _META: _register(f)
-    if show: print(f'backbone: {arch}, {_origin(arch)}')
+    if f is not resnet_mini: _have_weights(f, show)
+    elif show: print(f'backbone: {arch}, trained by this project on drawn animals')
     return f
 
 # %% ../../nbs/lib/vision/backbone.ipynb #a71ca981

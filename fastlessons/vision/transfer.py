@@ -7,6 +7,7 @@ __all__ = ['check_images', 'head_learner', 'tune_head']
 
 # %% ../../nbs/lib/vision/transfer.ipynb #68f41efd
 import warnings
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from copy import deepcopy
@@ -16,12 +17,15 @@ import torch
 from fastai.vision.all import (
     DataLoader, DataLoaders, L, Learner, PILImage, RandomResizedCrop, Resize, ToTensor,
     chunked, defaults, fa_collate, range_of, to_device)
+from fasttransform import Pipeline
 from PIL import Image
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
 
-from ..core import check_int, document, progress
+from ..core import as_list, check_int, document, one_line, progress
 from ..layers import fast_bf16, one_core
+from . import picture_files
+from .picture_files import KINDS, eight_bits, is_heic, open_head
 
 # %% ../../nbs/lib/vision/transfer.ipynb #93c1b934
 def _flaw(path):
@@ -30,16 +34,33 @@ def _flaw(path):
     A JPEG is decoded at an eighth of its size. fastai's `verify_image` gives True or
     False, decodes at full size, and does not compare format and name."""
     try:
-        with Image.open(path) as im:
+        with open(path, 'rb') as file, open_head(file) as im:
             im.draft('RGB', (1, 1))
             im.load()
-    except Image.UnidentifiedImageError:
-        return 'not a picture' if Path(path).stat().st_size else 'empty file'
     except Exception as e:   # damage makes Pillow's readers raise many types
-        return str(e) or type(e).__name__
+        return _why(path, e)
     want = Image.registered_extensions().get(Path(path).suffix.lower(), im.format)
     if im.format not in (want, 'MPO'):   # MPO: a JPEG with a second one behind it
         return f'really a {im.format}'
+    if im.mode not in KINDS:
+        return _DEEP if im.mode[0] in 'IF' else f'kind {im.mode}'
+
+_DEEP = 'more than 8 bits a colour'
+_HEIC = 'a HEIC photo'
+_TODO = {   # what is wrong -> what to do about it
+    _DEEP: 'fastai would make white of more than 8 bits. Save those with 8: '
+           'open_picture(file).save(new) of fastlessons.vision.picture_files keeps the '
+           'upper 8 of 16 bits.',
+    _HEIC: 'Pillow cannot read HEIC alone. Save those as JPEG, or '
+           "pip install 'fastlessons[heic]'."}
+
+def _why(path, e):
+    "Say in a few words why a picture file could not be opened."
+    if isinstance(e.__cause__, ImportError): return _HEIC
+    if isinstance(e.__cause__, Image.UnidentifiedImageError):
+        head = Path(path).read_bytes()[:64]
+        if not is_heic(head): return 'not a picture' if head else 'empty file'
+    return str(e) or type(e).__name__
 
 # %% ../../nbs/lib/vision/transfer.ipynb #4ecdca53
 def check_images(
@@ -50,21 +71,44 @@ def check_images(
     """Leave out pictures that are damaged or of another format than their name says.
 
     Which ones it prints with `show`, else it warns of them."""
-    files = L(files)
+    files = L(_files(files))
     with ThreadPoolExecutor(defaults.cpus) as pool: flaws = list(pool.map(_flaw, files))
-    bad = [f'{Path(f).name} ({flaw})' for f, flaw in zip(files, flaws) if flaw]
+    short = _short(files)
+    bad = [f'{n} ({flaw})' for n, flaw in zip(short, flaws) if flaw]
+    todo = ''.join(f' {_TODO[flaw]}' for flaw in dict.fromkeys(flaws) if flaw in _TODO)
     if len(bad) == len(files):
         first = ', '.join(bad[:3])
-        raise ValueError(f'No readable picture among {len(files)} files {first}. '
-                         'Is it the right folder?')
-    _tell(len(files), bad, show)
+        raise ValueError(f'No readable picture among {len(files)} files {first}.'
+                         f'{todo or " Is it the right folder?"}')
+    _tell(len(files), bad, todo, show)
     return files[[not flaw for flaw in flaws]]
 
-def _tell(n, bad, show):
+def _files(files):
+    "Return a list of paths; a folder, or nothing at all, is refused."
+    files = as_list(files, 'files', one=(str, Path))
+    if len(files) == 1 and Path(files[0]).is_dir():
+        raise IsADirectoryError(f'{one_line(files[0])} is a folder. Expected its '
+                                'files: get_image_files(folder).')
+    if not files:
+        raise ValueError('No readable picture among 0 files: the list is empty. Is it '
+                         'the right folder? get_image_files looks for names that end '
+                         'as those of pictures do, e.g. .jpg.')
+    return files
+
+def _short(files):
+    "Name files for people: without the folder, unless two have one name."
+    paths = list(map(Path, files))
+    seen = Counter(p.name for p in paths)
+    twice = [seen[p.name] > 1 for p in paths]
+    short = [Path(p.parent.name)/p.name if t else p.name for p, t in zip(paths, twice)]
+    return list(map(one_line, short))
+
+def _tell(n, bad, todo, show):
     "Print what was left out of `n` pictures, or warn."
     more = f' and {len(bad)-10} more' if len(bad) > 10 else ''
     names = f": {', '.join(bad[:10])}{more}" if bad else ''
     says = f'{n} pictures, {len(bad)} left out{names}'
+    if todo: says = f'{says}.{todo}'
     if show: print(says)
     elif bad: warnings.warn(says, stacklevel=3)
 
@@ -81,11 +125,34 @@ def _needed_size(dls):
 
 def _open_small(path, px):
     "Open a picture, a JPEG at 1/8, 1/4 or 1/2 of its size if that leaves `px` a side."
-    with Image.open(path) as im:
+    with open(path, 'rb') as file, open_head(file) as im:
+        _refuse_deep(im, path)
         im.draft('RGB', (px, px))
-        return PILImage(im.convert('RGB'))
+        return PILImage(eight_bits(im))
+
+def _refuse_deep(im, path):
+    "Refuse a picture that fastai reads as something else than it is."
+    if im.mode in KINDS: return
+    raise ValueError(f'{one_line(path.name)} is of kind {im.mode!r}: {_DEEP}. '
+                     f'{_TODO[_DEEP]} check_images leaves such files out.')
+
+def _check_file(tl, i):
+    "Refuse picture `i` of `tl` if it comes from a file that fastai reads wrongly."
+    steps = Pipeline(tl.tfms.fs[:-1])   # all but the last, which opens the picture
+    path = steps(tl._get(i))
+    if not isinstance(path, (str, Path)): return
+    with open(path, 'rb') as file, open_head(file) as im: _refuse_deep(im, Path(path))
 
 # %% ../../nbs/lib/vision/transfer.ipynb #ff447624
+def _check_sizes(xs):
+    "Refuse pictures of several sizes: a batch has one."
+    sizes = sorted({tuple(x[0].shape[-2:]) for x in xs})
+    if len(sizes) == 1: return
+    (h, w), (h2, w2) = sizes[:2]
+    raise ValueError(f'The pictures have {len(sizes)} sizes or more, e.g. {w} x {h} '
+                     f'and {w2} x {h2} pixels. A batch needs one: make dls with '
+                     'item_tfms=Resize(...).')
+
 def _read_batch(dls, tl, idxs, px=None):
     """Read pictures `idxs` of `tl` as fastai reads them for validation: (n,3,h,w).
 
@@ -94,7 +161,12 @@ def _read_batch(dls, tl, idxs, px=None):
     item = deepcopy(dls.valid.after_item)   # some keep notes: each thread has its own
     batch = deepcopy(dls.valid.after_batch)
     item.split_idx = batch.split_idx = 1   # 1 is validation
-    xs = [item((_open_small(tl.items[i], px) if px else tl[i],)) for i in idxs]
+    def read(i):
+        if px: return _open_small(tl.items[i], px)
+        _check_file(tl, i)
+        return tl[i]
+    xs = [item((read(i),)) for i in idxs]
+    _check_sizes(xs)
     return batch(to_device(fa_collate(xs), dls.device))[0].as_subclass(Tensor)
 
 # %% ../../nbs/lib/vision/transfer.ipynb #08a9dfa0
@@ -141,11 +213,12 @@ def _check_learner(learn):
         raise TypeError('Expected dls of ImageDataLoaders or a DataBlock; '
                         f'the set is {type(sets[0]).__name__}.')
     train, valid = map(len, sets)
-    if train < 2 or valid < 1 or learn.dls.c < 2:
+    vocab = getattr(learn.dls, 'vocab', None)   # none where a number is predicted
+    if train < 2 or valid < 1 or (vocab is not None and len(vocab) < 2):
+        classes = '' if vocab is None else f', classes {list(vocab)}'
         raise ValueError(
             'Training needs two pictures, two classes, and a picture to validate on. '
-            f'Here are {train} to train, {valid} to validate, '
-            f'classes {list(learn.dls.vocab)}.')
+            f'Here are {train} to train, {valid} to validate{classes}.')
 
 def _split_model(model):
     "Cut a model after the pooling: pictures to features, features to predictions."
@@ -207,4 +280,5 @@ def tune_head(
         head.fit_one_cycle(1, lr)
 
 # %% ../../nbs/lib/vision/transfer.ipynb #cfd7c4d0
+document(vars(picture_files))
 document(globals())
