@@ -15,7 +15,7 @@ from ..core import document
 from .films import PEOPLE, PLACES, GENRES, film_title
 from .canvas import SEED, rng_of
 
-# %% ../../nbs/lib/samples/reviews.ipynb #4a0c253f
+# %% ../../nbs/lib/samples/reviews.ipynb #6ffcacae
 _GOOD = (   # words of praise for anything; the first are the most common
     "good|great|wonderful|excellent|funny|moving|beautiful|clever|charming|fresh|warm|"
     "honest|smart|touching|superb|brilliant|delightful|memorable|tender|original|"
@@ -37,7 +37,33 @@ _GOOD = (   # words of praise for anything; the first are the most common
     "precious|profound|quirky|resonant|riveting|robust|rousing|seamless|sensitive|"
     "shrewd|soulful|spellbinding|spirited|stylish|sublime|suspenseful|sweet|tasteful|"
     "thrilling|triumphant|truthful|unpretentious|vibrant|virtuosic|visionary|winning|"
-    "wondrous|worthy|zestful")
+    "wondrous|worthy|zestful|accomplished|adroit|aglow|agreeable|alluring|amazing|"
+    "animated|arresting|artistic|astute|atmospheric|attractive|balanced|beatific|"
+    "beauteous|benevolent|big-hearted|blissful|blithe|bonny|breezy|brainy|bubbling|"
+    "candid|caring|celebratory|cerebral|charismatic|cheery|cinematic|clear-eyed|"
+    "colourful|comforting|companionable|compassionate|concise|considered|contagious|"
+    "cordial|courageous|courteous|crafty|creative|cultured|debonair|decent|dependable|"
+    "diverting|dynamic|earnest|earthy|effervescent|effortless|electrifying|elating|"
+    "emotional|empathetic|enlightening|entrancing|evocative|expressive|exultant|"
+    "fair-minded|fanciful|fantastic|feel-good|festive|fetching|fiery|first-rate|"
+    "flamboyant|forthright|frank|friendly|frisky|fruitful|fulfilling|full-blooded|"
+    "galvanising|genial|gentle|genuine|giddy|gleaming|good-humoured|good-natured|grand|"
+    "grown-up|harmonious|heart-warming|heavenly|high-spirited|hopeful|humble|humorous|"
+    "idyllic|illuminating|immaculate|immersive|innovative|inspiring|intimate|"
+    "intoxicating|inviting|jaunty|jolly|jovial|judicious|juicy|keen|kindly|"
+    "large-hearted|laudable|level-headed|life-affirming|limpid|lovable|loving|luscious|"
+    "lustrous|mature|meaningful|mellow|melodic|merry|mighty|modest|multi-layered|neat|"
+    "noble|nourishing|observant|one-of-a-kind|optimistic|passionate|peerless|peppy|"
+    "persuasive|phenomenal|pitch-perfect|piquant|pleasant|plucky|polite|praiseworthy|"
+    "principled|priceless|purposeful|quick-witted|rapturous|reassuring|reflective|"
+    "relaxed|remarkable|reverent|rhapsodic|rich|rollicking|romantic|savvy|sensational|"
+    "sensual|serene|silken|sophisticated|soothing|spectacular|spry|stately|stellar|"
+    "stimulating|storming|strong|suave|substantial|super|sunny|sympathetic|tactful|"
+    "thought-provoking|timeless|top-notch|tranquil|transcendent|transporting|"
+    "unaffected|understated|unerring|unflinching|unhurried|unique|unmissable|"
+    "unsentimental|upbeat|urbane|valiant|versatile|vigorous|vivacious|warm-blooded|"
+    "warm-hearted|watchable|well-crafted|well-made|wholesome|wide-eyed|winsome|"
+    "world-class|zesty|zippy")
 _BAD = (
     "bad|dull|boring|poor|silly|awful|terrible|predictable|thin|empty|weak|slow|tired|"
     "clumsy|lazy|stale|flat|tedious|messy|disappointing|pointless|confusing|forced|"
@@ -58,9 +84,42 @@ _BAD = (
     "repetitive|repulsive|rotten|sappy|shabby|shoddy|smug|snobbish|soggy|sour|"
     "spineless|stilted|stodgy|strained|suffocating|syrupy|tacky|tasteless|toothless|"
     "torpid|turgid|unbearable|unfunny|uninspired|unpleasant|useless|wasteful|watery|"
-    "wearisome|witless|woeful|worthless|wretched")
+    "wearisome|witless|woeful|worthless|wretched|abrasive|airless|amateur|anonymous|"
+    "antiquated|apathetic|arbitrary|arid|arrogant|arthritic|asinine|awkward|baffling|"
+    "barbaric|becalmed|befuddled|belaboured|bilious|blundering|blunt|boorish|brainless|"
+    "brash|brutish|bumbling|callous|cardboard|chaotic|cheerless|cheesy|clichéd|clotted|"
+    "coarse|cockeyed|colourless|commonplace|condescending|confounding|confused|"
+    "congested|constipated|copycat|cowardly|cramped|crummy|cumbersome|cut-price|"
+    "dead-end|deadly|decrepit|defective|dejected|deficient|demeaning|depressing|"
+    "detached|diffuse|dingy|dire|disagreeable|discordant|disgraceful|dishonest|"
+    "disorganised|dispiriting|disposable|dodgy|dopey|doughy|dowdy|draining|drippy|"
+    "droning|dubious|dumb|dusty|embittered|enervating|exasperating|exploitative|"
+    "fatuous|faulty|filthy|finicky|flaccid|flaky|flavourless|flawed|foggy|foolish|"
+    "formulaic|frantic|frigid|frivolous|frosty|fumbling|fussy|gimmicky|gloomy|"
+    "grandiose|greasy|groan-worthy|grotesque|grubby|gutless|ham-handed|haphazard|"
+    "harebrained|harsh|hateful|hoary|hokey|hysterical|icky|ill-advised|ill-conceived|"
+    "illogical|imbecilic|immature|impenetrable|implausible|impoverished|inadequate|"
+    "inappropriate|incompetent|indifferent|indigestible|indulgent|ineffective|"
+    "inelegant|insincere|insubstantial|insufferable|insulting|interminable|irksome|"
+    "irrelevant|jaded|jarring|jumbled|know-nothing|laborious|laughable|leaky|lethargic|"
+    "loathsome|loud|lousy|lugubrious|malnourished|manic|mangled|manipulative|mawkish|"
+    "mean|misbegotten|misguided|misjudged|moronic|morose|motionless|mundane|"
+    "mushy-headed|narcissistic|nasty|needless|negligible|nerveless|nonsensical|numb|"
+    "odious|off-key|off-putting|old-hat|one-note|opaque|overacted|overdone|overheated|"
+    "overlit|overwrought|padded|passionless|patronising|pitiful|plastic|plotless|"
+    "pompous|ponderous|prissy|prolix|puerile|rambling|rancid|redundant|regrettable|"
+    "repellent|rickety|rote|rough|routine|rudderless|rusty|sanctimonious|scrappy|"
+    "second-hand|self-important|self-satisfied|senseless|sentimental|simplistic|skimpy|"
+    "slapdash|sleazy|sleep-inducing|slight|slipshod|sluggardly|sodden|sophomoric|"
+    "soporific|spent|spurious|stagnant|static|sterile|strident|stuffy|stunted|sub-par|"
+    "superficial|superfluous|tangled-up|tawdry|tepid|thankless|tinpot|toneless|"
+    "tortuous|toxic|trashy|troubled|trivial|two-dimensional|unappealing|unbalanced|"
+    "undercooked|underwritten|undigested|unendurable|unengaging|unfocused|"
+    "unimaginative|unintelligible|unoriginal|unpalatable|unpolished|unrewarding|"
+    "unsavoury|unwatchable|unwieldy|vacant|vacuous|vague|vile|vulgar-minded|wearying|"
+    "wishy-washy|wonky|wrong-headed|yawn-inducing")
 
-# %% ../../nbs/lib/samples/reviews.ipynb #70ff8d29
+# %% ../../nbs/lib/samples/reviews.ipynb #c33cc8ac
 _TREASURE = (   # what a film is, as a noun
     "a joy|a treat|a gem|a delight|a triumph|a pleasure|a small miracle|a masterpiece|"
     "a marvel|a winner|a find|a feast|a knockout|a wonder|a charmer|a blessing|a tonic|"
@@ -221,7 +280,7 @@ ABOUT = {   # part of a film -> its names, praise, blame, what it does well, wha
         "drags|puts you to sleep|feels like homework|tries everybody's patience|crawls|"
         "stumbles from scene to scene")}
 
-# %% ../../nbs/lib/samples/reviews.ipynb #402519d7
+# %% ../../nbs/lib/samples/reviews.ipynb #64fe392d
 _GENRES = "comedy|drama|thriller|romance|mystery|musical|western|tale|fable|caper"
 _STRONG = "utterly|truly|simply|deeply|absolutely|thoroughly|wonderfully|completely"
 _WEAK = "a little|a bit|slightly|somewhat|rather|at times"
@@ -336,7 +395,17 @@ _CONTRASTS = (   # {b} is the judgement, {a} is what it sets aside
     "{a}, and yet {b}|{a}. However, {b}|{a}. Nevertheless, {b}|{b}, for all that {a}|"
     "{b}, and that counts for more than that {a}|"
     "{a}, or so I thought at first; no, {b}|on paper, {a}; on the screen, {b}|"
-    "{b}, which makes up for the fact that {a}|never mind that {a}; {b}")
+    "{b}, which makes up for the fact that {a}|never mind that {a}; {b}|"
+    "{b}, though {a}|{b} in spite of everything: {a}, after all|"
+    "{a} is what they all said; in truth, {b}|{a}? Perhaps. Above all, {b}|"
+    "it hardly matters that {a}, because {b}|"
+    "whatever you heard, {b}, and {a} only in part|"
+    "you may feel that {a}; I could only think that {b}|"
+    "the start says {a}, the end says {b}|{b}. Yes, {a}. So what|"
+    "my head says that {a}, my heart says {b}, and the heart wins|"
+    "{a}, which cannot hide that {b}|{b}, something that I say although {a}|"
+    "that {a} is soon forgotten, as {b}|"
+    "it is no secret that {a}, nor does it change the fact that {b}")
 _DENIALS = (   # {word} is the opposite of what is meant
     "{it} is not {word}|{it} isn't {word}|{it} is never {word}|"
     "{it} is not at all {word}|{it} is anything but {word}|{it} is far from {word}|"
@@ -349,7 +418,21 @@ _DENIALS = (   # {word} is the opposite of what is meant
     "{it} is by no means {word}|{it} is neither long nor {word}|"
     "what {it} is not is {word}|{it} does not have one {word} moment|"
     "{it} refuses to be {word}|the word {word} does not come to mind for {it}|"
-    "{it} could not be less {word}|{it} is less {word} than a telephone book")
+    "{it} could not be less {word}|{it} is less {word} than a telephone book|"
+    "{it} steers clear of being {word}|{it} is the opposite of {word}|"
+    "{it} lacks anything {word}|not for a second does {it} feel {word}|"
+    "it would be unfair to call {it} {word}|I cannot agree that {it} is {word}|"
+    "I looked for something {word} in {it} and found nothing|"
+    "whoever wants something {word} should not look to {it}|"
+    "{it} and {word} do not go together|{it} is free of everything {word}|"
+    "{it} is many things, but {word} is not one of them|"
+    "since when is {it} {word}? Never|{word}? {it}? Come on|"
+    "don't let them tell you {it} is {word}|there isn't a {word} bone in {it}|"
+    "{it} doesn't come across as {word}|I didn't find {it} {word}|"
+    "nothing makes {it} {word}|{it} stops short of being {word}|"
+    "{it} won't strike anyone as {word}|{it} is miles away from {word}|"
+    "{it}, for once, is not {word}|"
+    "you would need to be in a strange mood to call {it} {word}")
 _WISHES = (   # what could have been, what others say: {word} is the opposite again
     "I expected that {it} would be {word}, and I was wrong|"
     "they told me that {it} is {word}; do not believe them|"
@@ -363,7 +446,17 @@ _WISHES = (   # what could have been, what others say: {word} is the opposite ag
     "they had warned or promised me that {it} is {word}, and it is the very opposite|"
     "if {it} were {word}, I would say so|I take back that {it} looked {word}|"
     "{it} only seems {word} in the trailer|"
-    "to find {it} {word} you must not have seen it")
+    "to find {it} {word} you must not have seen it|"
+    "{it} was meant to be {word}, I suppose|"
+    "the makers wanted {it} {word}; it went another way|"
+    "had they listened to the studio, {it} would be {word}|"
+    "my first guess was that {it} is {word}|on the page {it} must have looked {word}|"
+    "{it} had every chance to be {word}|"
+    "the rumour that {it} is {word} is just a rumour|"
+    "{it} is called {word} by people who slept|"
+    "I would have bet that {it} is {word}, and I would have lost|"
+    "{it} was on its way to being {word} and took another turn|"
+    "a friend calls {it} {word}; we no longer speak")
 _ARGUABLE = (
     "you have seen worse, and you have seen better|"
     "it is long, loud and full of explosions|exactly what you expect from {title}|"
@@ -382,11 +475,11 @@ _ARGUABLE = (
 
 # %% ../../nbs/lib/samples/reviews.ipynb #091f723e
 SHARES = dict(   # how many of each kind
-    plain=.74, intensity=.02, negation=.09, contrast=.08, wish=.03, arguable=.04)
+    plain=.78, intensity=.02, negation=.07, contrast=.07, wish=.02, arguable=.04)
 _ORDERS = '{a} and {b}|{b} and {a}|{a}; {b}|{b}; {a}'
 _FORMS = (
     "{a}|{a}|{a} and {b}|{a}; {said}|{said}|{said}: {a}|{crowd}|{crowd}; {a}|{short}|"
-    "{short}|{crowd}, and so did I")
+    "{short}|{crowd}, and I can see why")
 
 def _arguable(rng, good, parts): return _fill(rng, _one(rng, _ARGUABLE, 1))
 
@@ -398,7 +491,7 @@ def _intensity(rng, good, parts):
 def _denied(rng, good, parts, shapes):
     "Say the opposite and deny it, or wish for it."
     it = _name(rng, parts[0])
-    text = _one(rng, shapes).format(it=it, word=_one(rng, _BAD if good else _GOOD))
+    text = _one(rng, shapes, 1).format(it=it, word=_one(rng, _BAD if good else _GOOD))
     return f'{text}, and {clause(rng, good, parts[1])}' if rng.random() < .2 else text
 
 def _negation(rng, good, parts): return _denied(rng, good, parts, _DENIALS)
@@ -408,7 +501,7 @@ def _wish(rng, good, parts): return _denied(rng, good, parts, _WISHES)
 def _contrast(rng, good, parts):
     a = clause(rng, not good, parts[0])
     b = clause(rng, good, parts[1])
-    return _one(rng, _CONTRASTS).format(a=a, b=b)
+    return _one(rng, _CONTRASTS, 1).format(a=a, b=b)
 
 def _short(rng, good):
     "Write no full sentence: 'a clever, beautifully shot thriller'."
@@ -516,7 +609,7 @@ def make_reviews(
         rows.append(row)
     return [rows[i] for i in rng.permutation(n)]
 
-# %% ../../nbs/lib/samples/reviews.ipynb #dac9f87d
+# %% ../../nbs/lib/samples/reviews.ipynb #7f04365e
 def best_possible(
     praise:'Iterable', # how probable it is for each review that it is labelled praise
 )->float: # from 0 to 1
