@@ -31,7 +31,7 @@ def test_sizes(sample):
 def test_kinds(sample):
     share = sample.kind.value_counts(normalize=True)
     assert set(share.index) == {*SHARES, 'mislabelled'} and .01 < share['mislabelled'] < .04
-    for kind, p in SHARES.items(): assert abs(share[kind] - p) < .03, kind
+    for kind, p in SHARES.items(): assert abs(share[kind] - p) < .04, kind
     assert sum(SHARES.values()) == pytest.approx(1)
 
 def test_the_kinds_stand_beside_their_sentences(sample):
@@ -44,7 +44,7 @@ def test_the_kinds_stand_beside_their_sentences(sample):
 def test_the_floor(sample):
     by = sample.groupby('kind').praise
     assert by.nunique().drop('arguable').le(2).all() and set(sample.praise[sample.kind == 'arguable']) == {.5}
-    assert best_possible(sample.praise) == pytest.approx(.965, abs=.0006)   # data/README.md says so
+    assert best_possible(sample.praise) == pytest.approx(.962, abs=.0006)   # data/README.md says so
     # who knows the probabilities is as often right as they say
     sure = sample[sample.praise != .5]
     assert ((sure.praise > .5) == sure.label).mean() == pytest.approx(1-WRONG, abs=.006)

@@ -43,6 +43,7 @@ _WHICH = dict(A='always praise', B='seen before', C='counts', D='transformer')
 @cases('04.2')
 def _(which):
     names = sorted(_WHICH.values())
+    if isinstance(which, dict) and ... in which.values(): raise NotImplementedError
     yield (f'a dict with the keys A, B, C and D; yours is {which!r}',
            isinstance(which, dict) and sorted(map(str, which)) == [*'ABCD'])
     yield (f'each of {names} once; yours has {[*which.values()]}',
@@ -52,7 +53,7 @@ def _(which):
                which[letter] == _WHICH[letter])
 
 # %% ../../nbs/lib/exercises/l04.ipynb #04a3c1de
-_BEAT = .805   # counting words and pairs reaches .790 on the same sentences
+_BEAT = .8   # counting words and pairs reaches .791 on the same sentences
 
 @cache
 def _fresh():
@@ -107,13 +108,12 @@ def judge(texts):
     "Count tokens that say whether they are denied."
     # mark_negation(text) cuts a text into words and puts NOT_ before each word that
     # comes after "not", "never", "hardly" ..., up to the next comma or full stop.
-    from fastlessons.data import get_data
-    from fastlessons.text.data import read_reviews
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
-    df = read_reviews(get_data('sentences', 'sample'))
+    rows = make_reviews()   # the sample
     counter = CountVectorizer(tokenizer=mark_negation, token_pattern=None,
                               lowercase=False, binary=True)
     model = make_pipeline(counter, LogisticRegression(max_iter=1000))
-    return model.fit(df.text, df.label).predict(texts).tolist()
+    model.fit([text for text, *_ in rows], [label for _, label, *_ in rows])
+    return model.predict(texts).tolist()

@@ -15,7 +15,7 @@ from ..core import document
 from .films import PEOPLE, PLACES, GENRES, film_title
 from .canvas import SEED, rng_of
 
-# %% ../../nbs/lib/samples/reviews.ipynb #6ffcacae
+# %% ../../nbs/lib/samples/reviews.ipynb #ecc75004
 _GOOD = (   # words of praise for anything; the first are the most common
     "good|great|wonderful|excellent|funny|moving|beautiful|clever|charming|fresh|warm|"
     "honest|smart|touching|superb|brilliant|delightful|memorable|tender|original|"
@@ -119,7 +119,7 @@ _BAD = (
     "unsavoury|unwatchable|unwieldy|vacant|vacuous|vague|vile|vulgar-minded|wearying|"
     "wishy-washy|wonky|wrong-headed|yawn-inducing")
 
-# %% ../../nbs/lib/samples/reviews.ipynb #c33cc8ac
+# %% ../../nbs/lib/samples/reviews.ipynb #070bd84f
 _TREASURE = (   # what a film is, as a noun
     "a joy|a treat|a gem|a delight|a triumph|a pleasure|a small miracle|a masterpiece|"
     "a marvel|a winner|a find|a feast|a knockout|a wonder|a charmer|a blessing|a tonic|"
@@ -280,7 +280,7 @@ ABOUT = {   # part of a film -> its names, praise, blame, what it does well, wha
         "drags|puts you to sleep|feels like homework|tries everybody's patience|crawls|"
         "stumbles from scene to scene")}
 
-# %% ../../nbs/lib/samples/reviews.ipynb #64fe392d
+# %% ../../nbs/lib/samples/reviews.ipynb #231e2c99
 _GENRES = "comedy|drama|thriller|romance|mystery|musical|western|tale|fable|caper"
 _STRONG = "utterly|truly|simply|deeply|absolutely|thoroughly|wonderfully|completely"
 _WEAK = "a little|a bit|slightly|somewhat|rather|at times"
@@ -349,7 +349,7 @@ def _name(rng, about):
 def _word(rng, good, about, noun=False):
     "Draw a word of praise or blame: of this part, a noun, or one that fits anything."
     if noun and rng.random() < .2: return _one(rng, _TREASURE if good else _TRASH)
-    if rng.random() < .3: return _one(rng, ABOUT[about][1 if good else 2], 1)
+    if rng.random() < .2: return _one(rng, ABOUT[about][1 if good else 2], 1)
     return _one(rng, _GOOD if good else _BAD)
 
 def _about(rng, n):
@@ -372,13 +372,13 @@ def clause(
     it = _name(rng, about)
     kind = rng.random()
     if how: return f'{it} is {_one(rng, how)} {_one(rng, _GOOD if good else _BAD)}'
-    if kind < .2: return f'{it} {_one(rng, ABOUT[about][3 if good else 4], 1)}'
-    if kind < .3:
+    if kind < .12: return f'{it} {_one(rng, ABOUT[about][3 if good else 4], 1)}'
+    if kind < .18:
         how = _one(rng, _WELL if good else _ILL)
         return f"{it} is {how} {_one(rng, _MADE) if about == 'all' else 'done'}"
-    if kind < .37:
+    if kind < .22:
         return f'{it} is like {_one(rng, _LIKE if good else _UNLIKE, 1)}'
-    if kind < .42:
+    if kind < .32:
         return f'{it} is {_one(rng, _STRONG)} {_one(rng, _GOOD if good else _BAD)}'
     word = _word(rng, good, about, noun=about == 'all')
     shapes = _LONG if ' ' in word else _SHAPES
@@ -478,8 +478,8 @@ SHARES = dict(   # how many of each kind
     plain=.78, intensity=.02, negation=.07, contrast=.07, wish=.02, arguable=.04)
 _ORDERS = '{a} and {b}|{b} and {a}|{a}; {b}|{b}; {a}'
 _FORMS = (
-    "{a}|{a}|{a} and {b}|{a}; {said}|{said}|{said}: {a}|{crowd}|{crowd}; {a}|{short}|"
-    "{short}|{crowd}, and I can see why")
+    "{a}|{a}|{a}|{a} and {b}|{a} and {b}|{b}, and {a}|{a}; {said}|{said}: {a}|{said}|"
+    "{crowd}; {a}|{crowd}, and I can see why|{short}|{short}|{short}")
 
 def _arguable(rng, good, parts): return _fill(rng, _one(rng, _ARGUABLE, 1))
 
@@ -491,7 +491,8 @@ def _intensity(rng, good, parts):
 def _denied(rng, good, parts, shapes):
     "Say the opposite and deny it, or wish for it."
     it = _name(rng, parts[0])
-    text = _one(rng, shapes, 1).format(it=it, word=_one(rng, _BAD if good else _GOOD))
+    word = _one(rng, _BAD if good else _GOOD, 1.3)
+    text = _one(rng, shapes, 1).format(it=it, word=word)
     return f'{text}, and {clause(rng, good, parts[1])}' if rng.random() < .2 else text
 
 def _negation(rng, good, parts): return _denied(rng, good, parts, _DENIALS)
@@ -609,7 +610,7 @@ def make_reviews(
         rows.append(row)
     return [rows[i] for i in rng.permutation(n)]
 
-# %% ../../nbs/lib/samples/reviews.ipynb #7f04365e
+# %% ../../nbs/lib/samples/reviews.ipynb #07274fe0
 def best_possible(
     praise:'Iterable', # how probable it is for each review that it is labelled praise
 )->float: # from 0 to 1

@@ -1,9 +1,11 @@
 "Answers to the exercises of lesson 04: for each the right one and wrong ones that people really write."
 from functools import cache
 
-from fastlessons.data import get_data
+import numpy as np
+
 from fastlessons.exercises.l04 import _WHICH, _fresh, judge, mark_negation, score
-from fastlessons.text.data import read_reviews, split_texts
+from fastlessons.samples.reviews import make_reviews
+from fastlessons.text.data import split_texts
 from fastlessons.text.tokens import words
 
 def each_word_once(tokens, log_ratios, bias=0): return bias + sum(log_ratios.get(t, 0) for t in set(tokens))
@@ -24,12 +26,10 @@ def model(tokenizer=words, pairs=2, part=1.):
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
-    df = read_reviews(get_data('sentences', 'sample'))
-    train = split_texts(df.text, df.label, valid_pct=.2)[0]
-    if part < 1: df = df.sample(frac=part, random_state=1)
-    else: df = df.iloc[train]
+    texts, labels = map(np.array, list(zip(*sorted(make_reviews(), key=lambda r: -r[1])))[:2])   # in the order of the files
+    train = split_texts(texts, labels, valid_pct=.2)[0][::round(1/part)]
     count = CountVectorizer(tokenizer=tokenizer, token_pattern=None, lowercase=False, binary=True, ngram_range=(1, pairs))
-    return make_pipeline(count, LogisticRegression(max_iter=1000)).fit(df.text, df.label)
+    return make_pipeline(count, LogisticRegression(max_iter=1000)).fit(texts[train], labels[train])
 
 def with_negation(texts): return model(mark_negation, 1).predict(texts)   # an array will do
 def words_and_pairs(texts): return model().predict(texts).tolist()
