@@ -7,7 +7,7 @@ __all__ = ['CASES', 'SOLUTIONS', 'cases', 'solves', 'run_cases', 'tries', 'solut
            'real_file', 'real_results', 'keep_real']
 
 # %% ../nbs/lib/check.ipynb #130be3ef
-import ast, inspect, json, os, pkgutil, platform, sys, time
+import ast, inspect, json, os, pkgutil, platform, shutil, sys, time
 from functools import wraps
 from importlib import import_module
 from importlib.metadata import version
@@ -17,6 +17,15 @@ from types import FunctionType
 from typing import Any, Callable
 
 from . import core, data
+
+# %% ../nbs/lib/check.ipynb #b7c1a1f4
+def _find_our_command():
+    "Let `!fastlessons` in a cell find the command, however the kernel was started."
+    if 'ipykernel' in sys.modules and not shutil.which('fastlessons'):
+        ours = str(Path(sys.executable).parent)
+        os.environ['PATH'] = os.environ.get('PATH', '') + os.pathsep + ours
+
+_find_our_command()
 
 # %% ../nbs/lib/check.ipynb #c6b53f22
 CASES = {}  # number of an exercise -> takes the answer, yields (expected, does it hold)
@@ -63,7 +72,9 @@ def _says_nothing(s):
     return constant or isinstance(s, ast.Pass)
 
 def _not_begun(f):
-    "Is `f` a function with nothing in it but dots, `pass` or a docstring?"
+    "Is `f` a function with nothing in it but dots, `pass` or a docstring, or a gap?"
+    if isinstance(f, dict): f = list(f.values())
+    if isinstance(f, (list, tuple)): return any(v is ... for v in f)
     if not isinstance(f, FunctionType): return False
     try: made = ast.parse(dedent(inspect.getsource(f))).body[0]
     except (OSError, SyntaxError): return False   # without its source it has to run
@@ -133,7 +144,7 @@ def _lines(name):
     for text in filter(None, path.read_bytes().splitlines()):
         try: lines.append(dict(json.loads(text)))
         except (ValueError, TypeError):
-            print(f'{path.name}: left out a line that is not whole: {text[:40]}')
+            core.say(f'{path.name}: left out a line that is not whole: {text[:40]}')
     return lines
 
 def _note_try(number, done):
@@ -161,12 +172,12 @@ def solution(
     _find(number)
     if not _may_see(number):
         n = len(tries().get(number, []))
-        print(f'… {number} Try it yourself first. The solution is shown '
-              f'after {_ENOUGH} tries, or when you are right. Tries so far: {n}.')
+        core.say(f'… {number} Try it yourself first. The solution is shown after '
+                 f'{_ENOUGH} tries, or when you are right. Tries so far: {n}.')
         return
     solved = SOLUTIONS[core.check_name(number, SOLUTIONS, 'worked solution')]
     lines = dedent(inspect.getsource(solved)).splitlines()
-    print('\n'.join(line for line in lines if not line.startswith('@')))
+    core.say('\n'.join(line for line in lines if not line.startswith('@')))
 
 # %% ../nbs/lib/check.ipynb #ab1dd470
 _MARK = {True: '✓', False: '✗', None: '…'}
@@ -177,12 +188,12 @@ def exercise(
 )->None: # raises ValueError for a number that there is not
     "Check `answer`; print a tick, a hint or 'not yet'. No answer stops it."
     done, message = run_cases(number, answer)
-    print(_MARK[done], number, message)
+    core.say(_MARK[done], number, message)
     if done is None: return
     _note_try(number, done)
     if not done and number in SOLUTIONS and _may_see(number):
-        print('  One way to do it: from fastlessons.check import solution; '
-              f"solution('{number}')")
+        core.say('  One way to do it: from fastlessons.check import solution; '
+                 f"solution('{number}')")
 
 # %% ../nbs/lib/check.ipynb #b0274ab6
 _start = time.monotonic()  # a lesson imports this module in its first cell
@@ -202,10 +213,11 @@ def record(
     try: _append(line)
     except OSError as e:
         where = core.tilde(core.home())
-        print(f'{where} cannot be written to, so the result is not kept: {e}')
+        core.say(f'{where} cannot be written to, so the result is not kept: {e}')
     numbers = ', '.join(f'{k} {v:g}' for k, v in line['metrics'].items())
     sources = ', '.join(dict.fromkeys(data.used.values())) or 'none'
-    print(f"Lesson {lesson}: {numbers} ({line['seconds']} s so far, data: {sources})")
+    so_far = f"{line['seconds']} s so far, data: {sources}"
+    core.say(f'Lesson {lesson}: {numbers} ({so_far})')
     return line
 
 def machine()->dict: # versions of python, fastai and torch; number of cores; the device

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from textwrap import fill
 from types import SimpleNamespace
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from . import __version__, check, core, course, data
 from .course import Lesson, find_lesson, lessons
@@ -173,8 +173,9 @@ def _lab_settings():
 def _lab_command(page, more, folder):
     "Return the command line that opens JupyterLab, and its environment."
     shell = os.environ.get('SHELL') or shutil.which('bash') or 'sh'
-    command = [sys.executable, '-m', 'jupyterlab', str(page)]
-    command.append(f'--notebook-dir={folder}')
+    # not the file as an argument: then the address that is printed would not lead to it
+    command = [sys.executable, '-m', 'jupyterlab', f'--notebook-dir={folder}',
+               f'--LabApp.default_url=/lab/tree/{quote(page.name)}']
     if os.name != 'nt':
         command.append(f'--ServerApp.terminado_settings=shell_command={[shell]!r}')
         if os.geteuid() == 0: command.append('--allow-root')
@@ -364,19 +365,11 @@ def _model(folder, *also):
     to_train = [] if folder else ['onnx', 'onnxscript']
     _need('onnxruntime', *also, *to_train)
     folder = folder or _first_model()
-    from fastlessons.deploy.classifier import PictureClassifier
+    from fastlessons.deploy.classifier import PictureClassifier, learned_from
     made = PictureClassifier.load(folder)
-    _print(f"The model is {core.tilde(folder)}. It knows: {', '.join(made.classes_)}."
-           f'{_learned(made.card)}')
+    _print(f"The model is {core.tilde(folder)}. It knows: {', '.join(made.classes_)}. "
+           f'{learned_from(made.card)}')
     return folder
-
-def _learned(card):
-    "Say from what a model learned, if its card says so."
-    about = card.get('data') or {}
-    if not about.get('train'): return ''
-    of = f" of the data set {about['name']}" if about.get('name') else ''
-    source = f" ({about['source']})" if about.get('source') else ''
-    return f" It learned from {about['train']:,} pictures{of}{source}."
 
 # %% ../nbs/lib/cli.ipynb #13458f7e
 def _given(title, examples=None):
@@ -445,9 +438,13 @@ def cmd_space(
     _check_out(out, force)
     folder = _model(model)
     from fastlessons.deploy.web import make_space
-    _made(lambda new: make_space(folder, new, **_given(title, examples)), out)
+    made = _made(lambda new: make_space(folder, new, **_given(title, examples)), out)
     _print(f'{out} is ready; its README.md says how to start it here, '
            'and how to put it on Hugging Face.')
+    shown = len(list((made/'examples').iterdir()))
+    if shown and not examples:
+        _print(f'Visitors will see {shown} pictures of its validation set as examples. '
+               'To show others: --examples')
 
 # %% ../nbs/lib/cli.ipynb #db197f50
 _PYTHON = (3, 10)  # as in settings.ini; a test compares
@@ -713,10 +710,17 @@ def _say(text, status):
     with redirect_stdout(sys.stderr): _print(f'fastlessons: {text}')
     return status
 
+def _print_anywhere():
+    "Let no work be reported as failed because a name in it cannot be printed."
+    for stream in sys.stdout, sys.stderr:
+        if getattr(stream, 'errors', '') != 'strict': continue
+        if hasattr(stream, 'reconfigure'): stream.reconfigure(errors=core.PLAIN)
+
 def main(
     argv:list[str]|None=None, # words after `fastlessons`; None: those of this process
 )->int: # the exit status: 0 well, 1 failed, 2 mistyped, 130 stopped
     "Run the `fastlessons` command."
+    _print_anywhere()
     try: args = _read(sys.argv[1:] if argv is None else argv)
     except SystemExit as e: return e.code   # after --help, --version, typing mistakes
     except ValueError as e: return _say(e, 2)

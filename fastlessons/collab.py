@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Iterator, NamedTuple
 
 import numpy as np, pandas as pd, torch
-from fastlessons.core import (
-    Saved, check_int, check_name, check_rows, check_same_length, document, get_column,
-    progress, tilde)
+from .core import (
+    GAP, Saved, as_list, check_int, check_name, check_rows, check_same_length,
+    distinct, document, exact_key, get_column, look_up, progress, tilde)
 from .plots import axes
 from .simple.collab import cosines
 from .tables import TableFile, check_written, to_times, written
@@ -66,10 +66,10 @@ def _headless(file):
 
 def _films(path):
     "Read the titles of a MovieLens folder: item, title."
-    file = TableFile(path, encoding='latin-1' if path.name == 'u.item' else None,
-                     sep='|' if path.name == 'u.item' else None, show=False)
-    head = dict() if path.suffix == '.csv' else dict(header=None)
-    films = file.read([], usecols=[0, 1], **head)
+    sep = {'u.item': '|', 'movies.dat': '::'}.get(path.name)
+    encoding = 'latin-1' if path.name == 'u.item' else None
+    file = TableFile(path, sep, encoding, show=False)   # 1M is in Latin-1, 10M in UTF-8
+    films = file.read([], usecols=[0, 1], header=None if sep else 'infer')
     return films.set_axis(['item', 'title'], axis=1).drop_duplicates('item')
 
 def _movielens(path):
@@ -77,8 +77,9 @@ def _movielens(path):
     ratings = next((path/f for f in _FOLDERS if (path/f).exists()), None)
     if ratings is None:
         raise FileNotFoundError(
-            f'{tilde(path)} has neither u.data nor ratings.csv nor ratings.dat. Expected '
-            'a folder of MovieLens; for another table give the file, or a DataFrame.')
+            f'{tilde(path)} has neither u.data nor ratings.csv nor ratings.dat. '
+            'Expected a folder of MovieLens; for another table give the file, or a '
+            'DataFrame.')
     df = _from_file(TableFile(ratings))
     new = dict(userId='user', movieId='item', timestamp='time')
     df = df.rename(columns=new)
@@ -100,8 +101,8 @@ def _table(source, given):
     "Read a table from where it is: a DataFrame, a file or a folder."
     if isinstance(source, pd.DataFrame): return source
     if not isinstance(source, (str, Path)):
-        raise TypeError(f'This is {type(source).__name__}. Expected a DataFrame, the path '
-                        'of a file, or of a MovieLens folder.')
+        raise TypeError(f'This is {type(source).__name__}. Expected a DataFrame, the '
+                        'path of a file, or of a MovieLens folder.')
     path = Path(source).expanduser()
     if not path.exists():
         raise FileNotFoundError(f'{tilde(path)} does not exist. Expected a CSV file, a '
@@ -143,8 +144,9 @@ def _stars(col):
     if (stars.isna() & col.notna()).any():
         found = written(col)
         if found and found.way == 'comma':
-            warnings.warn(f'The ratings have decimal commas: {col.dropna().iloc[0]!r} is '
-                          'read with a point.', stacklevel=3)
+            some = col.dropna().iloc[0]
+            warnings.warn(f'The ratings have decimal commas: {some!r} is read with a '
+                          'point.', stacklevel=3)
             return pd.to_numeric(col.str.replace(',', '.'), errors='coerce')
     return stars
 
@@ -179,10 +181,11 @@ def read_ratings(
     cols = _columns(source, given)
     roles = [r for r in given if r in cols]
     df = pd.DataFrame({r: get_column(source, cols[r]) for r in roles})
-    for c in ('user', 'item'):   # categories become what they stand for
+    for c in ('user', 'item'):
+        distinct(df[c], cols[c])   # refuses ids that are unclear
         dtype = df[c].dtype
-        if isinstance(dtype, pd.CategoricalDtype):
-            df[c] = df[c].astype(dtype.categories.dtype)
+        if isinstance(dtype, pd.CategoricalDtype):   # they become what they stand for
+            df[c] = df[c].astype(object if df[c].hasnans else dtype.categories.dtype)
     stars = _stars(df.rating)
     bad = (stars.isna() & df.rating.notna()).values
     if bad.any(): check_written(df.rating, cols['rating'])
@@ -441,6 +444,26 @@ def _as_index(x):
     "Make an Index of one id, or of many."
     return pd.Index([x] if _is_one(x) else x, tupleize_cols=False)
 
+def _as_ids(values):
+    "Make an Index of ids that keeps their types: numpy would round 2**60 beside 2.5."
+    if isinstance(values, pd.Index): values = values.tolist()   # the same from a file
+    one_type = len(set(map(type, values))) == 1
+    return pd.Index(values, dtype=None if one_type else object, tupleize_cols=False)
+
+def _find(ids, x):
+    "Find ids among known ones: their places, -1 for what is unknown."
+    fast = x.dtype.kind in 'iu' or isinstance(x.dtype, pd.StringDtype)
+    if fast and x.dtype == ids.dtype: return ids.get_indexer(x)
+    place = {exact_key(v): i for i, v in enumerate(ids.tolist())}
+    values, codes = distinct(x)
+    return np.array([place.get(exact_key(v), -1) for v in values] + [-1])[codes]
+
+def _check_unknown(ids, x, at, what):
+    "Refuse what is unknown as it is written, and known in another way: '7' for 7."
+    unknown = at < 0
+    if x.dtype != ids.dtype and unknown.any():
+        look_up(x[unknown], ids.tolist(), what, other_kinds=True)
+
 def _known_or_last(at, n): return np.where(at < 0, n, at)   # the row of who is unknown
 
 def _seconds(time):
@@ -456,6 +479,10 @@ def _by_user(u, i, val, time):
     start = np.r_[0, np.bincount(u).cumsum()]
     time = None if time is None else _seconds(time)[order]
     return dict(start=start, item=i[order], val=val[order], time=time)
+
+def _titles(col):
+    "Make a list of titles, None for gaps."
+    return [None if exact_key(v) == GAP else v for v in col.tolist()]
 
 def _in_stars(models, sd, how):
     "Put the models side by side, and scale them back to stars: `sd` is the unit."
@@ -500,7 +527,7 @@ class _Predictor(Saved):
         als = _ALS(u, i, t, hints, self.n_factors, self.seed)
         models = als.fit(self.sweeps, _DRAWS[self.how], long if show is None else show)
         first = np.unique(i, return_index=True)[1]
-        titles = df.title.iloc[first].tolist() if 'title' in df else None
+        titles = _titles(df.title.iloc[first]) if 'title' in df else None
         limits = self.limits or (float(val.min()), float(val.max()))
         tensors = dict(
             **_in_stars(models, sd, self.how), **_by_user(u, i, val, df.get('time')),
@@ -509,8 +536,7 @@ class _Predictor(Saved):
 
     def _set(self, users, items, titles, mean, limits, tensors):
         "Keep what was learned: two lists of ids, and tensors by name."
-        self.user_ids = pd.Index(users, tupleize_cols=False)
-        self.item_ids = pd.Index(items, tupleize_cols=False)
+        self.user_ids, self.item_ids = _as_ids(users), _as_ids(items)
         self.titles, self.mean, self.limits_ = titles, mean, tuple(limits)
         self.time = None   # not always known
         for name, v in tensors.items():
@@ -529,20 +555,28 @@ class _Predictor(Saved):
     def _find_users(self, x):
         "Look up one id, or many; who is unknown gets the number after the last."
         self._check_fitted()
-        at = self.user_ids.get_indexer(_as_index(x))
+        x = _as_index(x)
+        at = _find(self.user_ids, x)
+        _check_unknown(self.user_ids, x, at, 'user')
         return _known_or_last(at, len(self.user_ids))
 
     def _find_items(self, x):
         "Look up items by their id, or by a title that only one has."
         self._check_fitted()
         x, n = _as_index(x), len(self.item_ids)
-        at = self.item_ids.get_indexer(x)
+        at = _find(self.item_ids, x)
         if self.titles is not None and (at < 0).any():
-            names = pd.Series(range(n), self.titles)
-            names = names[~names.index.duplicated(keep=False)]
-            by_title = names.reindex(x).fillna(-1).astype(int)
-            at = np.where(at < 0, by_title, at)
+            at = np.where(at < 0, self._by_title(x), at)
+        _check_unknown(self.item_ids, x, at, 'item')
         return _known_or_last(at, n)
+
+    def _by_title(self, x):
+        "Look up items by a title that only one has; -1 for others."
+        place = {}
+        for i, title in enumerate(self.titles):
+            key = exact_key(title)
+            place[key] = -1 if key in place or key == GAP else i
+        return np.array([place.get(exact_key(v), -1) for v in x])
 
     def _own(self, u):
         "Return where the ratings of user number `u` are, as a slice."
@@ -733,7 +767,8 @@ class _Advisor(_Predictor):
         i = int(self._find_items([item])[0])
         if i < len(self.item_ids): return i
         titles = self.titles or []
-        if titles.count(item) > 1:
+        same = sum(exact_key(t) == exact_key(item) for t in titles)
+        if same > 1:
             raise KeyError(f'Several items have the title {item!r}. Give the id.')
         names = {str(t): t for t in (*self.item_ids, *titles)}
         near = [n for n in names if str(item).lower() in n.lower()]
@@ -848,7 +883,7 @@ class Recommender(_Advisor):
 
     def _append(self, user):
         "Add a user without ratings: the average person."
-        self.user_ids = self.user_ids.append(_as_index(user))
+        self.user_ids = _as_ids([*self.user_ids.tolist(), user])
         self.start = F.pad(self.start, (0, 1), value=len(self.val))
         self.P = torch.cat([self.P, self.P[:, -1:]], 1)
 
@@ -903,6 +938,7 @@ class Recommender(_Advisor):
         ax:Axes=None, # matplotlib axes to draw into; None: new ones
     )->Axes: # raises KeyError for an unknown item, ValueError
         "Draw items on a map: near to each other are those that the same people like."
+        if items is not None: items = as_list(items, 'items')
         check_int(3, n=n if items is None else len(items))   # a map of fewer is none
         if items is None: i = np.argsort(-self.items.n.values, kind='stable')[:n]
         else: i = np.array([self._item(x) for x in items])
@@ -916,15 +952,8 @@ class Recommender(_Advisor):
     def _state(self):
         self._check_fitted()
         ids = dict(users=self.user_ids.tolist(), items=self.item_ids.tolist())
-        for x in (*ids['users'], *ids['items']):
-            if not isinstance(x, (str, int, float)):
-                raise TypeError(f'The id {x!r} is {type(x).__name__}. Expected text or '
-                                'numbers to save.')
-        titles = self.titles and [None if pd.isna(t) else str(t) for t in self.titles]
-        about = dict(ids, titles=titles, mean=self.mean, limits=self.limits_)
-        settings = {name: getattr(self, name) for name in _SETTINGS}
-        about['settings'] = {name: v.item() if hasattr(v, 'item') else v   # from numpy
-                             for name, v in settings.items()}
+        about = dict(ids, titles=self.titles, mean=self.mean, limits=self.limits_)
+        about['settings'] = {name: getattr(self, name) for name in _SETTINGS}
         tensors = {name: getattr(self, name) for name in _TENSORS}
         return about, {name: t for name, t in tensors.items() if t is not None}
 

@@ -238,7 +238,7 @@ def make_work(
     index = folder/'index.ipynb'
     try: _index(index)
     except Exception as e:   # the learner's own: whatever it is, it stays
-        print(f'{core.tilde(index)} stays as it is: {type(e).__name__}')
+        core.say(f'{core.tilde(index)} stays as it is: {type(e).__name__}')
     return index, old
 
 # %% ../nbs/lib/course.ipynb #dc6369c7

@@ -7,6 +7,7 @@ __all__ = ['paper', 'draw_box', 'draw_arrow', 'draw_flow', 'draw_net', 'draw_gri
            'draw_split']
 
 # %% ../nbs/lib/drawings.ipynb #a6878bf5
+from functools import cache
 from typing import NamedTuple
 import matplotlib.pyplot as plt, numpy as np
 from matplotlib.axes import Axes
@@ -16,7 +17,7 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
 from .core import check_int, check_name, check_same_length, document
-from .plots import COLOURS, tint
+from .plots import PALETTE, tint
 
 # %% ../nbs/lib/drawings.ipynb #7e3f6604
 _SIZE = 11   # points, of texts
@@ -40,6 +41,7 @@ def _array(x):
     "Return numbers, a tensor's too, as an array."
     return np.asarray(x.detach().cpu() if hasattr(x, 'detach') else x)
 
+@cache
 def _width(text):
     "Measure a text, in inches."
     lines = [line.strip() or '-' for line in text.split('\n')]
@@ -79,7 +81,7 @@ def draw_box(
     text:str, # what stands in it
     w:float=None, # width; None: as wide as the text
     h:float=None, # height; None: as high as the text
-    colour:str=_LINE, # a name of `COLOURS`, or any of matplotlib's
+    colour:str=_LINE, # a name of `PALETTE`, or any of matplotlib's
     dark:float=.12, # from 0, white inside, to 1, all of the colour
 )->Axes: # the axes
     "Draw a box with a text."
@@ -96,7 +98,7 @@ def draw_arrow(
     end:tuple, # (x, y), where its head is
     text:str='', # at its middle
     curve:float=0, # how far it bends to its left, in inches
-    colour:str=_LINE, # a name of `COLOURS`, or any of matplotlib's
+    colour:str=_LINE, # a name of `PALETTE`, or any of matplotlib's
     lw:float=1.5, # width of the line, in points
 )->Axes: # the axes
     "Draw an arrow."
@@ -118,6 +120,8 @@ class _Box(NamedTuple):
     y:float
     w:float
     h:float
+
+    def is_empty(self): return isinstance(self.text, str) and not self.text
 
 def _size(part, room=9):
     "Return a part, its text broken to fit in `room`, its width and its height."
@@ -156,14 +160,16 @@ def _place(columns):
 
 def _joined(left, right):
     "Pair two columns: one to one where they are of one length, else all with all."
-    if len(left) == len(right): return list(zip(left, right))
-    return [(a, b) for a in left for b in right]
+    if len(left) == len(right): pairs = zip(left, right)
+    else: pairs = [(a, b) for a in left for b in right]
+    return [(a, b) for a, b in pairs if not a.is_empty() and not b.is_empty()]
 
 def draw_flow(
-    columns:list, # from left to right: texts, pictures, or lists of them
+    # From left to right: texts, pictures, or lists of them; '' leaves a place empty
+    columns:list,
     arcs:dict=None, # (from, to) -> text: arrows above (forward) or below (back)
     edges:list=None, # pairs (from, to): the arrows; None: each column to the next
-    colours:dict=None, # text -> a name of `COLOURS`
+    colours:dict=None, # text -> a name of `PALETTE`
 )->Axes: # the axes; raises ValueError
     "Draw boxes in columns, with arrows from each column to the next."
     columns = [c if isinstance(c, list) else [c] for c in columns]
@@ -177,9 +183,10 @@ def draw_flow(
     ax = paper(2*half + .2 + .35*len(arcs), -half - .1 - .35*len(back))
     for b in (b for c in boxes for b in c):
         x, y = (b.x - b.w/2, b.x + b.w/2), (b.y - b.h/2, b.y + b.h/2)
+        if b.is_empty(): continue
         if isinstance(b.text, str):
             draw_box(ax, b.x, b.y, b.text, b.w, b.h, colours.get(b.name, _LINE))
-        else: ax.imshow(_array(b.text), extent=(*x, *y), cmap='gray_r')
+        else: _picture(ax, _array(b.text), (*x, *y))
     pairs = [p for two in zip(boxes, boxes[1:]) for p in _joined(*two)]
     if edges is not None: pairs = [(named[a], named[b]) for a, b in edges]
     for a, b in pairs: draw_arrow(ax, (a.x + a.w/2, a.y), (b.x - b.w/2, b.y))
@@ -189,6 +196,14 @@ def draw_flow(
         level[side] += side*.27
         _around(ax, named[a], named[b], side, level[side], text)
     return ax
+
+def _picture(ax, p, extent):
+    "Show a picture: in colour, in greys, or with red and blue if numbers are below 0."
+    high = np.abs(p).max()
+    low, cmap = (-high, 'RdBu_r') if p.min() < 0 else (0, 'gray_r')
+    ax.imshow(p, extent=extent, cmap=cmap, vmin=low, vmax=high)
+    (x0, x1), (y0, y1) = extent[:2], extent[2:]
+    ax.add_patch(Rectangle((x0, y0), x1-x0, y1-y0, fc='none', ec=_LINE, lw=1))
 
 def _around(ax, a, b, side, level, text):
     "Draw an arrow from box to box that runs above (side 1) or below (-1) the others."
@@ -220,7 +235,7 @@ def _line(ax, a, b, r, weight, high, few):
     a, b = np.array(a), np.array(b)
     short = r*(b - a)/np.hypot(*(b - a))
     (x0, y0), (x1, y1) = a + short, b - short
-    colour, lw = _LINE, 1
+    colour, lw = _LINE if few else '#aaaaaa', 1
     if weight is not None:
         colour = 'negative' if weight < 0 else 'positive'
         lw = .3 + 3*abs(weight)/high
@@ -403,7 +418,7 @@ def _depth(tree):
 
 def draw_tree(
     tree:tuple, # (question, tree if yes, tree if no); a leaf is a text
-    colours:dict=None, # text -> a name of `COLOURS`
+    colours:dict=None, # text -> a name of `PALETTE`
 )->Axes: # the axes; raises ValueError
     "Draw a tree of questions: yes goes to the left, no to the right."
     ax = paper(.9*_depth(tree) + .7, -.9*_depth(tree) - .35)
@@ -426,7 +441,7 @@ def _branch(ax, tree, x, w, y, colours):
     return middle
 
 def draw_split(
-    parts:list, # pairs (name, size), or a dict; names of `COLOURS` give the colour
+    parts:list, # pairs (name, size), or a dict; names of `PALETTE` give the colour
 )->Axes: # the axes; raises ValueError
     "Draw a whole as a bar, divided into parts."
     parts = list(parts.items() if isinstance(parts, dict) else parts)
@@ -435,7 +450,7 @@ def draw_split(
     for name, size in parts:
         w = (_W - .2)*size/total
         text = _wrap(f'{name}\n{size:,}', w)
-        draw_box(ax, x + w/2, .4, text, w, .64, name if name in COLOURS else _LINE)
+        draw_box(ax, x + w/2, .4, text, w, .64, name if name in PALETTE else _LINE)
         x += w
     return ax
 

@@ -309,7 +309,7 @@ def test_lab_opens_copies(lab, folder, home):
     before = {p: p.read_bytes() for p in folder.rglob('*') if p.is_file()}
     out, command, env = lab('--no-browser', '--port=9000')
     assert sorted(p.name for p in Path('work').iterdir()) == [f'{name}.ipynb' for name in LESSONS] + ['index.ipynb']
-    assert command[:4] == [sys.executable, '-m', 'jupyterlab', str(Path('work/index.ipynb').absolute())] and command[-2:] == ['--no-browser', '--port=9000']
+    assert command[:3] == [sys.executable, '-m', 'jupyterlab'] and '--LabApp.default_url=/lab/tree/index.ipynb' in command and command[-2:] == ['--no-browser', '--port=9000']
     assert f'--notebook-dir={Path("work").absolute()}' in command and 'work' in out
     assert env['PATH'].split(os.pathsep)[0] == str(Path(sys.executable).parent)
     assert {p: p.read_bytes() for p in folder.rglob('*') if p.is_file()} == before   # nothing of the course is touched
@@ -345,8 +345,9 @@ def test_lab_of_the_real_lessons(lab, monkeypatch):
     assert first.metadata.kernelspec.name == 'python3'                # or JupyterLab would ask
 
 def test_lab_opens_one_copy(lab):
-    Path('a.ipynb').write_text('{}')
-    assert str(Path('a.ipynb').absolute()) in lab('a.ipynb')[1] and not Path('work').exists()
+    Path('a b.ipynb').write_text('{}')
+    command = lab('a b.ipynb')[1]
+    assert '--LabApp.default_url=/lab/tree/a%20b.ipynb' in command and f'--notebook-dir={Path().absolute()}' in command and not Path('work').exists()
 
 def test_lab_as_root_and_its_terminal(lab, monkeypatch):
     monkeypatch.setenv('SHELL', '/bin/zsh')
@@ -537,8 +538,17 @@ def test_the_model_says_from_what_it_learned(call, home):
     card = make_model(home/'models'/'pets')/'card.json'
     about = json.loads(card.read_text())
     assert 'learned' not in call('space')[1]
-    card.write_text(json.dumps(dict(about, data=dict(name='pets', source='sample', train=711, valid=177))))
-    assert 'It learned from 711 pictures of the data set pets (sample).' in call('space', '--out', 'b')[1]
+    card.write_text(json.dumps(dict(about, data=dict(name='pets', source='sample', kind='drawn pictures', train=711, valid=177))))
+    assert 'It learned from 711 drawn pictures (pets, sample); photos will fool it.' in ' '.join(call('space', '--out', 'b')[1].split())
+
+def test_it_is_said_whose_pictures_visitors_will_see(call, home):
+    from PIL import Image
+    folder = make_model(home/'models'/'pets')
+    assert 'Visitors' not in call('space')[1]
+    (folder/'examples').mkdir()
+    Image.new('RGB', (9, 9)).save(folder/'examples'/'1_cat.jpg')
+    assert 'Visitors will see 1 pictures of its validation set' in ' '.join(call('space', '--out', 'b')[1].split())
+    assert 'Visitors' not in call('space', '--out', 'c', '--examples', str(folder/'examples'/'1_cat.jpg'))[1]
 
 def test_page(call, home, monkeypatch):
     from fastlessons.deploy import web
@@ -576,6 +586,7 @@ def test_app(folder, home, tmp_path, sign):
         finally: p.kill()
     assert p.returncode == 0 and 'Traceback' not in out + err and 'Warning' not in err, out + err
     first = 'There is no trained model yet' in out
+    assert 'public link' not in out
     assert first == (sign == signal.SIGINT) and ('error_rate' in out) == first and 'Stop it with Ctrl-C' in out
     assert (home/'models/pets/card.json').exists() and not [p for p in (tmp_path/'tmp').iterdir() if 'torch' not in p.name]   # PyTorch keeps a cache there
 

@@ -88,6 +88,48 @@ def test_movielens_folders(table, tmp_path):
     assert [*found.columns] == ['user', 'item', 'rating', 'time', 'title']
     assert found.title.iloc[0] == f'Film {first}, The'
 
+@pytest.mark.parametrize('encoding', ['utf-8', 'latin-1'])
+def test_movielens_of_other_sizes(table, tmp_path, encoding):
+    lines = [f'{u}::{i}::{r}::978300760\n' for u, i, r in table[['user', 'item', 'rating']].itertuples(index=False)]
+    (tmp_path/'ratings.dat').write_text(''.join(lines))
+    for source in (tmp_path, tmp_path/'ratings.dat'):
+        found = read_ratings(source)
+        assert found[['user', 'item', 'rating']].equals(read_ratings(table)[['user', 'item', 'rating']]) and 'time' in found
+    (tmp_path/'movies.dat').write_text(''.join(f'{i}::Amélie "{i}": the film (2001)::Drama|War\n' for i in range(80)), encoding=encoding)
+    found = read_ratings(tmp_path)
+    assert found.title.iloc[0] == f'Amélie "{found.item.iloc[0]}": the film (2001)'
+    (tmp_path/'u1.base').write_text(''.join(lines).replace('::', '\t'))
+    assert read_ratings(tmp_path/'u1.base').equals(found.drop(columns='title'))
+    (tmp_path/'none.csv').write_text(''.join(lines).replace('::', ','))
+    fails(ValueError, lambda: read_ratings(tmp_path/'none.csv'), 'no row of names')
+
+def test_ids_in_a_file_stay_as_written(table, tmp_path):
+    path, later = tmp_path/'a.csv', tmp_path/'b.csv'
+    df = table.assign(item=table.item.map(lambda i: f'{i:03}' if i % 2 else str(i)))
+    df.to_csv(path, index=False, sep=';')
+    assert read_ratings(path).item.tolist() == df.item.tolist()
+    m = fit_ratings(path)
+    assert m.predict_pairs(1, '001').known[0] == 'both' and m.predict_pairs(1, '1').known[0] == 'user'
+    df[table.item % 2 == 0].to_csv(later, index=False)   # whole numbers only; the model's ids are text
+    few = df[table.item % 2 == 0]
+    assert np.isclose(m.validate(later)[0], m.validate(few)[0], atol=1e-6)
+
+def test_decimal_commas_in_ratings(table, tmp_path):
+    path = tmp_path/'a.csv'
+    table.to_csv(path, index=False, sep=';', decimal=',')
+    with pytest.warns(UserWarning, match='decimal commas'): found = read_ratings(path)
+    assert (found.rating == table.rating).all()
+    fails(ValueError, lambda: read_ratings(table.assign(rating=[f'{r:.0f} %' for r in table.rating])), "'rating'", '%')
+
+def test_time_is_optional_and_never_guessed(table):
+    with pytest.warns(UserWarning, match="left out.*'date'"): found = read_ratings(table.assign(date='some day'))
+    assert 'time' not in found
+    clear = table.assign(date=['31/05/2024' if i else '03/04/2024' for i in range(len(table))])
+    with pytest.warns(UserWarning, match='03 April 2024'): found = read_ratings(clear)
+    assert found.time.dt.month.unique().tolist() == [4, 5]
+    unclear = table.assign(date='03/04/2024')
+    fails(ValueError, lambda: read_ratings(unclear, time='date'), "'date'", 'not clear', 'dayfirst')
+
 NAN = float('nan')
 
 @pytest.mark.parametrize('change,words', [
@@ -210,7 +252,8 @@ def test_order_of_rows_and_kind_of_ids_do_not_matter(split, fast):
     assert np.allclose(a, b, atol=1e-4)
     assert fit_ratings(named.astype(dict(user='category'))).predict_pairs('person 3', 1.).known[0] == 'both'
     mixed = split[0].assign(user=[u if u % 2 else f'u{u}' for u in split[0].user])
-    assert fit_ratings(mixed).predict_pairs([3, 'u4', 4, '3'], 1).known.tolist() == ['both', 'both', 'item', 'item']
+    assert fit_ratings(mixed).predict_pairs([3, 'u4', 4], 1).known.tolist() == ['both', 'both', 'item']
+    fails(ValueError, lambda: fit_ratings(mixed).predict_pairs([3, '3'], 1), "'3' (text)")
     dates = split[0].assign(user=pd.Timestamp('2020-01-01') + pd.to_timedelta(split[0].user, 'D'))
     assert fit_ratings(dates).predict_pairs(pd.Timestamp('2020-01-04'), 1).known[0] == 'both'
 
@@ -453,11 +496,37 @@ def test_settings_are_kept_and_old_files_have_none(table, tmp_path):
     rewrite(path, lambda x, t: x.pop('settings'))
     assert Recommender.load(path).predict(table).equals(again.predict(table))
 
-def test_ids_that_json_does_not_know(table, tmp_path):
-    dates = pd.Timestamp('2020-01-01') + pd.to_timedelta(table.user, 'D')
-    m = fit_ratings(table.assign(user=dates))
-    fails(TypeError, lambda: m.save(tmp_path/'m.safetensors'), 'Timestamp', 'text or numbers')
-    assert not [*tmp_path.iterdir()]
+@pytest.mark.parametrize('user', [lambda u: pd.Timestamp('2020-01-01') + pd.to_timedelta(u, 'D'), lambda u: u + 2**60, lambda u: [f'{v:03}' for v in u], lambda u: [(v, 'a') for v in u], lambda u: pd.Series([v if v % 2 else f'u{v}' for v in u], dtype=object)],
+                         ids=['dates', 'long', 'zeros in front', 'tuples', 'numbers and words'])
+def test_ids_keep_what_they_are(table, user, tmp_path):
+    df = table.assign(user=user(table.user), title=[1900 + i if i % 2 else f'Film {i}' for i in table.item])
+    m = fit_ratings(df, n_factors=2, sweeps=2)
+    again = copy_of(m, tmp_path)
+    assert m.user_ids.nunique() == table.user.nunique() and again.user_ids.equals(m.user_ids) and [*map(type, again.user_ids)] == [*map(type, m.user_ids)]
+    assert again.titles == m.titles and again.predict(df).equals(m.predict(df)) and (m.predict_pairs(df.user, df.item).known == 'both').all()
+    title = next(t for t in m.titles if t not in m.item_ids and not isinstance(t, str))
+    assert again.similar(title).equals(m.similar(title)) and type(title) is int
+
+@pytest.mark.parametrize('ids, words', [([1, '1'], ["'1' (text)"]), ([7, '007'], ["'007'"]), ([True, 2], ['True']), ([2.**60, None], ['last digits']), ([[1], [2]], ['list'])], ids=str)
+def test_ids_that_are_unclear_are_refused(table, ids, words):
+    df = table.assign(item=pd.Series([ids[0] if i % 2 else ids[-1] if ids[-1] is not None else 2.**60 for i in table.item], dtype=object))
+    fails((ValueError, TypeError), lambda: read_ratings(df), 'item', *words)
+
+def test_an_id_in_another_writing_is_refused(fast):
+    for ask in (lambda: fast.predict_pairs('3', 3), lambda: fast.recommend('3'), lambda: fast.predict_pairs(3, '3'), lambda: fast.similar('3'), lambda: fast.predict_pairs(3, [True, False])): fails(ValueError, ask, 'Expected one kind')
+    assert not fast.recommend('new').attrs['known'] and fast.predict_pairs(3., 3).pred.equals(fast.predict_pairs(3, 3).pred)
+
+def test_a_new_user_changes_no_id(table):
+    m = fit_ratings(table.assign(user=table.user + 2**60), n_factors=2, sweeps=2)
+    before = m.user_ids.tolist()
+    m.add_user(2.5, {1: 5}).add_user('me', {1: 5})
+    assert m.user_ids.tolist() == [*before, 2.5, 'me'] and [*map(type, m.user_ids)][:3] == [int]*3
+    fails(ValueError, lambda: m.add_user(str(2**60), {1: 5}), 'text')
+
+@pytest.mark.parametrize('names', [(0, 1, 2), ('', 'b', 'c'), (1, 0, '0'), (('a', 1), ('a', 2), ('b', 1))], ids=str)
+def test_names_of_columns_of_any_kind(table, names):
+    df = table[['user', 'item', 'rating']].set_axis(pd.Index(names), axis=1)
+    assert (read_ratings(df, user=names[0], item=names[1], rating=names[2]).to_numpy() == table[['user', 'item', 'rating']].to_numpy()).all()
 
 def rewrite(path, change):
     "Change tensors and text of a saved model."

@@ -52,7 +52,7 @@ def changed(value, steps):
             here, key = where, keys[k % len(keys)]
             where = here[key]
         if here is None: continue
-        if what == 'put': here[key] = odd
+        if what == 'put': here[key] = copy.deepcopy(odd)   # the same odd list twice could hold itself
         if what == 'drop': del here[key]
         if what == 'twice' and isinstance(here, list): here.insert(key, where)
     return value

@@ -678,3 +678,14 @@ def test_the_bikes_are_the_real_table(home):
     "The sample of `bike` is the authors' own table, byte for byte."
     path = get_data('bike', 'sample')
     for name, want in data.DATASETS['bike'].sums.items(): assert hashlib.sha256((path/name).read_bytes()).hexdigest() == want
+
+# The right name with other columns
+
+@pytest.mark.parametrize('name,file,rows', [('titanic', 'train.csv', 'Id,SalePrice\n1,2\n'), ('imdb', 'texts.csv.gz', 'review,sentiment\na,b\n')])
+def test_a_file_of_the_right_name_with_other_columns(tmp_path, name, file, rows):
+    pack = gzip.compress if file.endswith('.gz') else bytes
+    (tmp_path/file).write_bytes(pack(rows.encode()))
+    with pytest.raises(FileNotFoundError, match=f'columns of {file}'): get_data(name, tmp_path)
+    names = DATASETS[name].columns[file].split()
+    (tmp_path/file).write_bytes(pack(b'\xef\xbb\xbf' + ','.join([*names, 'more']).encode() + b'\r\n'))
+    assert get_data(name, tmp_path) == tmp_path

@@ -14,7 +14,7 @@ from fastai.vision.all import (AdaptiveConcatPool2d, BCEWithLogitsLossFlat, Cate
 from fastlessons.deploy import classifier as runtime, export as deploy
 from fastlessons.vision.backbone import backbone
 from fastlessons.data import get_data
-from fastlessons.deploy.classifier import PictureClassifier, upright
+from fastlessons.deploy.classifier import PictureClassifier, learned_from, upright
 from fastlessons.vision import picture_files
 from fastlessons.deploy.export import export_classifier
 from fastlessons.simple.deployment import by_loss, error_when, predict_simply
@@ -95,7 +95,7 @@ def cats(photos, tmp_path_factory):
 def test_two_classes_and_a_lambda(cats):
     learn, folder = cats
     c = assert_same(learn, folder)
-    assert list(c.classes_) == ['False', 'True'] and {f.name for f in folder.iterdir()} == {'card.json', 'model.onnx', 'model.safetensors'}
+    assert list(c.classes_) == ['False', 'True'] and {f.name for f in folder.iterdir()} == {'card.json', 'model.onnx', 'model.safetensors', 'examples'}
     card = c.card
     assert card['format'] == 1 and card['size'] == [96, 96] and card['resize']['method'] == 'crop' and card['arch'] == 'resnet_mini'
     assert card['metrics']['error_rate'] == pytest.approx(learn.validate()[1], abs=1e-5)
@@ -122,7 +122,10 @@ def test_37_breeds_with_presizing_quietly(tmp_path, capfd):
     assert capfd.readouterr() == ('', '')
     c = assert_same(learn, folder)
     assert len(c.classes_) == 37 and c.card['mean'] == pytest.approx(imagenet_stats[0], abs=1e-6)
-    assert c.card['data']['name'] == 'pets' and c.card['data']['source'] == 'sample'
+    assert c.card['data'] == dict(name='pets', source='sample', kind='drawn pictures', train=800, valid=88, apart=True)
+    assert 'drawn pictures (pets, sample); photos will fool it. Of 88 others' in learned_from(c.card)
+    kept = [runtime._picture(f) for f in sorted((folder/'examples').iterdir())]
+    assert len(kept) == 4 and all(max(im.size) <= 400 for im in kept) and sum(f.stat().st_size for f in (folder/'examples').iterdir()) < 200_000
 
 def test_timm(photos, tmp_path):
     pytest.importorskip('timm', reason='timm is not installed')
@@ -238,6 +241,52 @@ def test_a_wrong_exporter_is_found_out(photos, tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match='differ by'): export_classifier(make_learner(make_dls(photos, Resize(64))), tmp_path/'m')
     assert not list(tmp_path.iterdir())
 
+def test_what_the_card_says_of_the_data(cats, photos):
+    learn, folder = cats
+    about = json.loads((folder/'card.json').read_text())['data']   # copies of the sample, elsewhere: nobody told us what they are
+    assert (about['source'], about['kind'], about['apart']) == ('folder', 'pictures', True) and about['name'] == photos.name
+    pets = get_data('pets', 'sample')/'images'
+    files = get_image_files(pets).sorted()
+    def data_of(items, valid):
+        dls = DataBlock((ImageBlock, CategoryBlock), get_y=lambda f: is_cat(f.name), splitter=lambda o: (list(range(len(o)-valid)), list(range(len(o)-valid, len(o)))),
+                        item_tfms=Resize(64)).dataloaders(items, path=pets, bs=4, num_workers=0)
+        return deploy._data(Learner(dls, small_net(), loss_func=CrossEntropyLossFlat()))
+    assert data_of(files[:20], 5) == dict(name='pets', source='sample', kind='drawn pictures', train=15, valid=5, apart=True)
+    mixed = data_of([*files[:20], next(photos.glob('*.jpg'))], 5)
+    assert (mixed['source'], mixed['kind']) == ('folder', 'pictures')           # one of them is from elsewhere
+    assert not data_of([*files[:20], *files[:5]], 5)['apart']                   # it learned from what it is measured on
+    for name, source, kind in (('pets', 'full', 'photos'), ('mnist', 'sample', 'pictures'), ('cifar10', 'sample', 'drawn pictures'), ('pets', 'folder', 'pictures')):
+        assert deploy._kind(name, source) == kind, (name, source)
+
+def test_the_error_rate_is_on_the_card_whatever_the_learner_measures(photos):
+    learn = make_learner(make_dls(photos, Resize(64)))
+    learn.metrics = []
+    found = deploy._metrics(learn)
+    probs, y = learn.get_preds()
+    assert found['error_rate'] == pytest.approx(1-float((probs.argmax(1) == y).float().mean()), abs=1e-5) and len(learn.metrics) == 0
+
+def test_examples_are_of_the_models_own_classes(cats, c, tmp_path):
+    learn, folder = cats
+    names = [f.name for f in sorted((folder/'examples').iterdir())]
+    assert len(names) == 4 and {n[2:] for n in names[:2]} == {'True.jpg', 'False.jpg'}   # one of each first
+    theirs = {hash(c._pixels(f).tobytes()) for f in learn.dls.train_ds.items}
+    for f in (folder/'examples').iterdir(): assert hash(c._pixels(f).tobytes()) not in theirs
+    (tmp_path/'none').mkdir()
+    deploy._keep_examples(learn, ['False', 'True'], tmp_path/'none'/'examples', 0)
+    assert not list((tmp_path/'none').iterdir())
+    for n in -1, 1.5, None: refuses(ValueError, lambda: export_classifier(learn, tmp_path/'m', examples=n), 'examples is')
+
+def test_an_example_tells_nothing_of_the_camera_and_is_what_the_classifier_sees(c, tmp_path):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = 'Secret Camera', 6
+    RGB.save(tmp_path/'a.jpg', exif=exif, quality=95)
+    made = deploy.save_example(tmp_path/'a.jpg', tmp_path, 3, 'été / "x"\n<b>..')
+    assert made.name == '3_été_x_b.jpg' and b'Secret' not in made.read_bytes() and Image.open(made).size == (90, 120)
+    deep = Image.fromarray(np.tile(np.linspace(1000, 60000, 64), (64, 1)).astype('uint16'))
+    deep.save(tmp_path/'scan.png')
+    made = deploy.save_example(tmp_path/'scan.png', tmp_path, 4, '')
+    assert made.name == '4_picture.jpg' and abs(c._pixels(made).astype(int) - c._pixels(tmp_path/'scan.png')).max() < 5
+
 def test_only_a_model_folder_is_replaced(cats, tmp_path):
     (tmp_path/'mine').mkdir()
     (tmp_path/'mine'/'thesis.txt').write_text('years of work')
@@ -245,6 +294,12 @@ def test_only_a_model_folder_is_replaced(cats, tmp_path):
     for name in 'mine', 'file':
         with pytest.raises(FileExistsError, match='not a model folder'): export_classifier(cats[0], tmp_path/name)
     assert (tmp_path/'mine'/'thesis.txt').read_text() == 'years of work' and (tmp_path/'file').is_file()
+    model = shutil.copytree(cats[1], tmp_path/'model')
+    deploy._free(model)
+    (model/'examples'/'holiday.jpg').write_bytes(b'x')   # a picture of the owner's
+    refuses(FileExistsError, lambda: deploy._free(model), 'holiday.jpg')
+    (tmp_path/'examples'/'examples').mkdir(parents=True)
+    refuses(FileExistsError, lambda: deploy._free(tmp_path/'examples'), 'examples')
 
 def test_a_failed_swap_keeps_the_old_model(cats, tmp_path):
     old = shutil.copytree(cats[1], tmp_path/'m')
@@ -276,13 +331,26 @@ DAMAGE = {
     'not JSON': lambda d: (d/'card.json').write_text('{"format": 1,'), 'it is not JSON': lambda d: (d/'card.json').write_bytes(b'\xff\xfe\xfd'),
     "no 'format'": lambda d: (d/'card.json').write_text('[1, 2]'), 'format 2, this version reads format 1': lambda d: change(d, format=2),
     'labels missing': lambda d: less(d, 'labels'), 'size missing': lambda d: change(d, size='big'), 'resize missing': lambda d: less(d, 'resize'),
-    'files, model.onnx, model.safetensors missing': lambda d: less(d, 'files'), 'model.onnx missing': lambda d: change(d, files={'model.safetensors': 'x'})}
+    'files missing or not': lambda d: less(d, 'files'), 'card.json is damaged: files missing': lambda d: change(d, files={'model.safetensors': 'x'})}
 
 @pytest.mark.parametrize('message', DAMAGE)
 def test_a_damaged_folder_is_refused(cats, tmp_path, message):
     folder = shutil.copytree(cats[1], tmp_path/'m')
     DAMAGE[message](folder)
     with pytest.raises((ValueError, FileNotFoundError), match=message): PictureClassifier.load(folder)
+
+def test_the_card_in_words():
+    card = dict(data=dict(name='pets', source='sample', kind='drawn pictures', train=711, valid=177, apart=True), metrics=dict(error_rate=8/177))
+    assert learned_from(card) == 'It learned from 711 drawn pictures (pets, sample); photos will fool it. Of 177 others of the same kind it got 8 wrong (4.5%).'
+    def but(**changed): return learned_from(dict(card, data=dict(card['data'], **changed)))
+    assert 'others' not in but(apart=False) and 'validation set' in but(apart=False) and but(train=0) == ''
+    assert 'photos will' not in but(kind='photos') and 'pictures of another kind will fool it' in but(kind='photos') and '7,390 photos (pets, full)' in but(kind='photos', train=7390, source='full') and 'pets' not in but(kind='pictures', source='folder')
+    assert 'wrong' not in learned_from(dict(card, metrics={})) and 'none wrong (0.0%)' in learned_from(dict(card, metrics=dict(error_rate=0.)))
+    old = json.loads((ROOT/'tests/old/folder/card.json').read_text())
+    assert learned_from(old) == 'It learned from 13 pictures. Of 3 pictures of its validation set it got none wrong (0.0%).'   # no word on their kind
+    for data, metrics in (({}, {}), ([], 3), (dict(train='many'), {}), (dict(train=3, valid='x'), dict(error_rate='y')), (dict(train=3, valid=2), [])):
+        assert learned_from(dict(data=data, metrics=metrics)) in ('', 'It learned from 3 pictures.')   # what a stranger's card may hold
+    assert learned_from({}) == ''
 
 def test_neither_torch_nor_fastai(cats, photos):
     code = '''import sys
@@ -440,10 +508,16 @@ def test_answers_come_in_the_container_of_the_question(c, photos):
 
 def test_one_picture_where_a_list_is_expected(c, pic):
     im = Image.open(pic).convert('RGB')
-    for one in (pic, str(pic), pic.read_bytes(), im, np.array(im)):
-        for f in c.predict, c.predict_proba: refuses(TypeError, lambda: f(one), 'Expected a list')
+    for one in (pic, str(pic), pic.read_bytes(), im, np.array(im), np.array(im.convert('L')), np.array(im)/255, io.BytesIO(pic.read_bytes()), open(pic, 'rb')):
+        for f in c.predict, c.predict_proba, lambda p: c.score(p, ['True']): refuses(TypeError, lambda: f(one), 'Expected a list', 'predict_one')
     for bs in 0, 1.5, None: refuses(ValueError, lambda: c.predict([pic], bs=bs), 'bs is')
     refuses(ValueError, lambda: c.score([pic], []), '1 pictures and 0 labels')
+
+def test_what_would_be_taken_apart_is_refused(c, pic):
+    import pandas as pd
+    for what in pd.DataFrame({'file': [pic]}), {pic: 'cat'}, {pic}: refuses(TypeError, lambda: c.predict(what), 'column' if hasattr(what, 'columns') else type(what).__name__)
+    for what in None, 3: refuses(TypeError, lambda: c.predict(what), 'Expected a list')
+    assert c.predict(p for p in [pic]) == c.predict([open(pic, 'rb')]) == [next(iter(c.predict_one(pic)))]
 
 def test_a_cut_off_picture_that_pillow_has_only_opened(c):
     with pytest.raises(ValueError, match='cut off'): c.predict_one(Image.open(io.BytesIO(JPEG[:len(JPEG)//2])))

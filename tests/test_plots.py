@@ -1,13 +1,16 @@
 "The plots: one rule for all of them, in new axes and in given ones; and what they refuse."
-import inspect, subprocess, sys
+import base64, inspect, io, subprocess, sys, warnings
 
-import matplotlib.pyplot as plt, numpy as np, pandas as pd, pytest, torch
+import matplotlib.pyplot as plt, nbformat, numpy as np, pandas as pd, pytest, torch
 from matplotlib.axes import Axes
+from PIL import Image
 
-from conftest import refuses as fails
+from conftest import ROOT, refuses as fails
 from fastlessons import plots
-from fastlessons.plots import COLOURS, axes, label_lines, plot_function, plot_heatmap, plot_level, plot_loss_surface, plot_losses, plot_results, plot_waterfall
+from fastlessons.plots import PALETTE, axes, label_lines, plot_function, plot_heatmap, plot_level, plot_loss_surface, plot_losses, plot_results, plot_waterfall
 from fastlessons.plots import show_digits, show_grad_cam, show_table, use_style
+sys.path.append(str(ROOT/'tools'))
+import maintain
 
 LOG, HEAT = dict(train=[2., 1.], valid=[2., 1.5]), torch.eye(3)
 CALLS = dict(plot_function=(plot_function, (torch.sin, 0, 1)), plot_loss_surface=(plot_loss_surface, (lambda a, b: a*a + b*b + 1, (-1, 1), (-1, 1), [(1, 1), (0, 0)])),
@@ -17,7 +20,7 @@ CALLS = dict(plot_function=(plot_function, (torch.sin, 0, 1)), plot_loss_surface
 
 @pytest.fixture(autouse=True)
 def closed():
-    with plt.rc_context(): yield
+    with plt.rc_context(), warnings.catch_warnings(): yield
     plt.close('all')
 
 @pytest.mark.parametrize('name', CALLS)
@@ -153,12 +156,67 @@ def test_one_style(tmp_path):
     fig, ax = plt.subplots()
     ax.plot([0, 1], color='validation')
     fig.savefig(tmp_path/'a.png')
-    assert plt.imread(tmp_path/'a.png').shape[1] == 660 and plt.matplotlib.colors.same_color('validation', COLOURS['validation'])
+    assert plt.imread(tmp_path/'a.png').shape[1] == 660 and plt.matplotlib.colors.same_color('validation', PALETTE['validation'])
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        use_style()
+        plt.figure().add_subplot()
+        plt.tight_layout()   # as fastai's confusion matrix does
     sizes = [v for k, v in plots.STYLE.items() if k.endswith('size') and k != 'figure.figsize']
     assert min(sizes)/72*110*390/660 > 9
     used = {plt.matplotlib.colors.to_hex(c['color']) for c in plt.rcParams['axes.prop_cycle']}
-    assert not used & {COLOURS[k] for k in ('training', 'validation', 'baseline', 'floor', 'positive', 'negative')}
+    assert not used & {PALETTE[k] for k in ('training', 'validation', 'baseline', 'floor', 'positive', 'negative')}
 
 def test_a_table_needs_no_torch():
     code = "import sys; from fastlessons.plots import plot_waterfall; plot_waterfall(0, [1, 2], 'ab'); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout == 'False\n'
+
+# What `maintain.py save` does with outputs
+
+def png(fig=None, image=None):
+    file = io.BytesIO()
+    if image is None: fig.savefig(file)
+    else: image.save(file, 'PNG')
+    return file.getvalue()
+
+def test_line_art_is_saved_with_a_palette_and_keeps_its_colours():
+    use_style()
+    ax = plot_losses(LOG)
+    plot_level(1.7, 'nothing known', ax=ax)
+    plot_level(.9, 'the floor', 'floor', ax=ax)
+    label_lines(ax)
+    file = png(ax.figure)
+    kind, small = maintain.shrink(file)
+    im, before = (Image.open(io.BytesIO(f)) for f in (small, file))
+    assert (kind, im.mode, im.size) == ('image/png', 'P', before.size) and im.width == 660 and len(small) < 12_000 < len(file)
+    now, then = np.asarray(im.convert('RGB'), int), np.asarray(before.convert('RGB'), int)
+    assert np.abs(now - then).max() < 48 and np.abs(now - then).mean() < .2
+    for name in ('training', 'validation', 'baseline', 'floor'):
+        rgb = np.round(np.array(plt.matplotlib.colors.to_rgb(PALETTE[name]))*255)
+        exact = (now == rgb).all(-1).sum()
+        assert exact > 100 and exact == pytest.approx((then == rgb).all(-1).sum(), rel=.02), name
+    assert maintain.shrink(file)[1] == small   # the same bytes each time
+
+def test_photos_are_saved_as_jpeg():
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 600, 3), 'uint8')).resize((660, 300))
+    kind, small = maintain.shrink(png(image=photo))
+    im = Image.open(io.BytesIO(small))
+    assert (kind, im.format, im.size) == ('image/jpeg', 'JPEG', (660, 300))
+
+def test_what_is_transparent_becomes_white():
+    kind, small = maintain.shrink(png(image=Image.new('RGBA', (660, 20), (0, 0, 0, 0))))
+    assert Image.open(io.BytesIO(small)).convert('RGB').getpixel((5, 5)) == (255, 255, 255)
+
+def test_outputs_are_saved_once_and_none_is_blank():
+    out, cell = nbformat.v4.new_output, nbformat.v4.new_code_cell('x')
+    table = '<div><table class="fastprogress"><tr><td>0</td></tr></table></div>'
+    picture, photo = (base64.b64encode(b).decode() for b in (png(image=Image.new('RGB', (660, 20))), b'a jpeg'))
+    cell.outputs = [out('display_data', {'text/html': '<style>p {}</style><div></div>', 'text/plain': '<IPython.core.display.HTML object>'}),
+                    out('display_data', {'text/html': table, 'text/markdown': f'```html\n{table}```', 'text/plain': table}),
+                    out('display_data', {'image/png': picture, 'image/jpeg': photo, 'text/plain': '<PIL>'}),
+                    out('display_data', {'image/jpeg': photo, 'text/plain': '<Figure>'}), out('stream', text='hello')]
+    maintain.tidy(cell)
+    assert [[*o.get('data', {})] for o in cell.outputs] == [['text/html'], ['text/plain', 'image/png'], ['image/jpeg', 'text/plain'], []]
+    assert cell.outputs[2].data['image/jpeg'] == photo   # not compressed a second time
+    maintain.tidy(cell)
+    nbformat.validate(nbformat.v4.new_notebook(cells=[cell]))

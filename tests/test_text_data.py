@@ -6,7 +6,8 @@ import numpy as np, pandas as pd, pytest, torch
 from conftest import refuses
 from fastlessons.simple.nlp import average, log_ratios
 from fastlessons.text import data as text_data
-from fastlessons.text.data import check_texts, clean_texts, dataloaders_from_texts, encode_texts, pad_batch, read_reviews, split_texts
+from fastlessons.text.clean import check_texts, clean_texts
+from fastlessons.text.data import dataloaders_from_texts, encode_texts, pad_batch, read_reviews, split_texts
 from fastlessons.text.tokens import BPE, Vocab, words
 from texts import reviews
 
@@ -69,6 +70,23 @@ def test_read_imdb(tmp_path):
     assert len(df) == 4 and df[df.is_valid].text.tolist() == ['test/pos\n', 'test/neg\n']
     with gzip.open(one/'texts.csv.gz', 'wt') as f: f.write('text,label\na,b\n')
     refuses(ValueError, lambda: read_reviews(one), 'is_valid')
+
+def reviews_with(tmp_path, labels, valid=False):
+    pd.DataFrame(dict(text=[f'film {i}' for i in range(len(labels))], label=labels, is_valid=valid)).to_csv(tmp_path/'texts.csv.gz', index=False)
+    return read_reviews(tmp_path)
+
+@pytest.mark.parametrize('yes,no', [('pos', 'neg'), (1, 0), (1, -1), ('POSITIVE', 'Negative'), (True, False), (1., 0.)])
+def test_labels_that_are_understood_are_said(tmp_path, yes, no):
+    with pytest.warns(UserWarning, match='read as 1 for'): df = reviews_with(tmp_path, [yes, no, no])
+    assert df.label.tolist() == [1, 0, 0]
+
+@pytest.mark.parametrize('labels,words', [
+    (['positive', 'mixed', 'negative'], "'mixed' in row 1"), (['positive', None], 'nan in row 1'), ([1, 5, 1], '5'), (['positive', 'pos', 'neg'], 'more than two')])
+def test_other_labels_are_refused(tmp_path, labels, words): refuses(ValueError, lambda: reviews_with(tmp_path, labels), "'label'", words)
+
+def test_is_valid_is_true_or_false(tmp_path):
+    assert reviews_with(tmp_path, ['positive', 'negative'], [1, 0]).is_valid.tolist() == [True, False]
+    refuses(ValueError, lambda: reviews_with(tmp_path, ['positive', 'negative'], ['train', 'test']), "'is_valid'", "'train' in row 0")
 
 # Fair splits
 

@@ -108,6 +108,7 @@ def test_no_picture_left_is_an_error(tmp_path):
 
 # --- tune_head
 
+@pytest.mark.slow
 def test_it_learns_and_leaves_a_normal_learner(folder, tmp_path):
     set_seed(0)
     learn = vision_learner(shape_dls(folder), resnet18, pretrained=False, metrics=error_rate)

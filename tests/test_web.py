@@ -12,6 +12,8 @@ from fastlessons.data import get_data
 from fastlessons.deploy.classifier import PictureClassifier
 from fastlessons.deploy.export import export_classifier
 
+from conftest import ROOT, refuses
+
 # ---------- a model, an app
 
 @pytest.fixture(scope='module')
@@ -136,17 +138,49 @@ def test_space_is_complete(space):
     assert not re.search('torch|fastai|fastlessons', (space/'requirements.txt').read_text())
     head = (space/'README.md').read_text().split('---')[1]
     front = dict(line.split(': ', 1) for line in head.strip().splitlines())
+    assert all(re.fullmatch(r'\d_(cat|dog)\.jpg', f.name) for f in (space/'examples').iterdir()) and not (space/'model'/'examples').exists()
+    assert 'It learned from 237 drawn pictures (pets, sample); photos will fool it. Of 59 others' in (space/'README.md').read_text()
     assert front['sdk'] == 'gradio' and front['app_file'] == 'app.py' and json.loads(front['title']) == "Cat or dog, what's that?"
     assert f"gradio=={front['sdk_version']}" in (space/'requirements.txt').read_text()
     imports = set(re.findall(r'^\s*(?:import|from) (\w+)', (space/'app.py').read_text(), re.M))
     assert not imports & {'torch', 'fastai', 'fastlessons'}
 
-def test_space_keeps_nothing_that_a_camera_wrote(model, pets, tmp_path):
-    im, exif = Image.open(pets[0]).crop((0, 0, 160, 100)), Image.Exif()
-    exif[0x010F], exif[0x0112] = 'Secret Camera', 6
-    im.save(tmp_path/'a.jpg', exif=exif)
-    made = web.make_space(model, tmp_path/'space', examples=[tmp_path/'a.jpg'])/'examples'/'a.jpg'
-    assert b'Secret' not in made.read_bytes() and Image.open(made).size == (100, 160)
+def test_examples_are_given_or_the_models_own_or_none(model, pets, tmp_path):
+    def names(**kw): return sorted(f.name for f in (web.make_space(model, tmp_path/f'{len(list(tmp_path.iterdir()))}', **kw)/'examples').iterdir())
+    assert names(examples=[]) == [] and len(names()) == 4
+    for place in 'a', 'b':
+        (tmp_path/place).mkdir()
+        Image.open(pets[0]).save(tmp_path/place/'x.jpg')
+    given = names(examples=[tmp_path/'a'/'x.jpg', str(tmp_path/'b'/'x.jpg'), np.zeros((9, 9, 3), 'uint8')])
+    assert given == ['1_x.jpg', '2_x.jpg', '3_picture.jpg']   # two of one name are two
+    old = shutil.copytree(model, tmp_path/'old', ignore=shutil.ignore_patterns('examples'))   # as version 0.1.0 wrote it
+    assert not list((web.make_space(old, tmp_path/'o')/'examples').iterdir())
+
+BAD_EXAMPLES = {'a missing file': [Path('no.jpg')], 'a text': [Path('text.jpg')], 'one path as text': 'a.jpg', 'one path': Path('a.jpg'), 'a folder': [Path('.')],
+                'a number': 3, 'a number in a list': [3], 'bytes of nothing': [b'x'], 'one picture as bytes': b'x'}
+
+@pytest.mark.parametrize('what', BAD_EXAMPLES)
+def test_bad_examples_are_refused_in_one_way(model, tmp_path, monkeypatch, what):
+    monkeypatch.chdir(tmp_path)
+    Image.new('RGB', (50, 40)).save('a.jpg')
+    Path('text.jpg').write_text('hello')
+    refuses((TypeError, ValueError, FileNotFoundError), lambda: web.make_space(model, tmp_path/'new', examples=BAD_EXAMPLES[what]), 'examples', 'Expected a list of picture files')
+    assert {p.name for p in tmp_path.iterdir()} == {'a.jpg', 'text.jpg'}
+
+@pytest.mark.parametrize('title', ['Cat or dog? 🐱', '👨‍👩‍👧 & "Łódź"', "it's # no: comment", '<b>$&\\n', '{0} %s'])
+def test_a_title_is_kept_as_it_is(model, title, tmp_path):
+    yaml = pytest.importorskip('yaml')
+    made = web.make_space(model, tmp_path/'space', title=title, examples=[])
+    head = (made/'README.md').read_text(encoding='utf-8').split('---\n')[1]
+    assert yaml.safe_load(head)['title'] == title
+    line = next(l for l in (made/'app.py').read_text(encoding='utf-8').splitlines() if l.startswith('TITLE ='))
+    assert eval(line.removeprefix('TITLE = ')) == title
+
+@pytest.mark.parametrize('title', ['Cats\nand dogs', 'a\u2028b', 'a\x85b', 'a\0b', '', ' ', '\ud83d', None, 3, b'x', ['a']])
+def test_a_title_that_is_no_line_of_text_is_refused(model, title, tmp_path):
+    for make in web.make_space, web.make_page:
+        with pytest.raises((TypeError, ValueError), match='title is .* one line of text'): make(model, tmp_path/'new', title)
+    assert not list(tmp_path.iterdir())
 
 # ---------- pictures, good and bad
 
@@ -227,6 +261,13 @@ def test_odd_picture_gets_the_answer_that_python_gives(app, classifier, name):
     data, file = odd(name)
     assert app.predict(data, file) == pytest.approx(classifier.predict_one(data), abs=1e-5)
 
+@pytest.mark.parametrize('name', ['_Wait for it...__ a cat.jpg', 'a..b.jpg', '.hidden.jpg', '..jpg', 'x..', '....'])
+def test_names_with_dots_are_names(app, classifier, pet, name):
+    path = app.upload(jpeg(pet), name).json()[0]
+    event, out = app.call({'path': path, 'meta': {'_type': 'gradio.FileData'}})
+    assert event == 'complete' and out[0]['label'] == next(iter(classifier.predict_one(jpeg(pet)))), out
+    assert app.ask('GET', f'/gradio_api/file={requests.utils.quote(path)}').content == jpeg(pet)
+
 @pytest.mark.parametrize('n', range(1, 9))
 def test_turned_photo_is_turned_back(app, classifier, pet, n):
     answer = app.predict(turned(pet, n))
@@ -236,7 +277,7 @@ def test_turned_photo_is_turned_back(app, classifier, pet, n):
 @pytest.mark.parametrize('mb', [11, 50])
 def test_large_file_is_refused(app, mb):
     r = app.upload(os.urandom(1000)*1000*mb)
-    assert r.status_code == 413 and r.text == 'Too large. Up to 10 megabytes work.'
+    assert r.status_code == 413 and r.text == 'This file is too large. Up to 10 MB work.'
 
 def test_large_body_of_another_kind_is_refused(app):
     assert app.ask('POST', '/gradio_api/call/predict', json={'data': ['x'*10**6]}).status_code == 413
@@ -324,16 +365,46 @@ def test_gradios_own_client_works(app, pets, classifier):
 @pytest.fixture(scope='module')
 def browser(): yield from start_chromium()
 
-def test_app_works_in_a_browser_and_asks_nobody_else(app, browser, tmp_path):
+def said(v, begins):
+    "Wait until the live region begins with some words; return all of it."
+    v.tab.get_by_role('status').get_by_text(re.compile(f'^{begins}')).wait_for(timeout=30_000)
+    return v.tab.locator('#said').inner_text().strip()
+
+def test_app_works_in_a_browser_and_asks_nobody_else(app, browser, space, classifier, pet):
     v = Visitor(browser, app.url)
-    v.tab.locator('.gallery-item').first.click()
-    v.tab.wait_for_selector('[data-testid=label-output-value]', timeout=30_000)
-    (tmp_path/'bad.jpg').write_bytes(b'no picture')
-    v.tab.locator('input[type=file]').first.set_input_files(tmp_path/'bad.jpg')
-    v.tab.get_by_text('This is not a picture that can be read').wait_for(timeout=30_000)
-    assert not v.tab.locator('[data-testid=label-output-value]').count()   # no old answer beside a new picture
+    def upload(data, name='a.jpg'): v.tab.locator('input[type=file]').first.set_input_files({'name': name, 'mimeType': 'image/jpeg', 'buffer': data})
+    first = sorted((space/'examples').iterdir())[0]
+    v.tab.get_by_role('button', name=f'Example 1: {first.stem[2:]}', exact=True).click()          # a name, not only a picture
+    label, p = next(iter(classifier.predict_one(first).items()))
+    assert said(v, 'Most likely') == f'Most likely: {label}, {100*p:.1f} %.'
+    v.tab.get_by_role('img', name='The picture you gave').wait_for()
+    bars = v.tab.get_by_role('list', name='Labels, the most probable first').get_by_role('listitem')
+    assert bars.count() == 2 and bars.first.inner_text().split('\n') == [label, f'{100*p:.1f} %']
+    upload(b'no picture')
+    assert said(v, 'This is not').startswith('This is not a picture that can be read')
+    assert not bars.count()                                                                        # no old answer beside a new picture
+    assert not v.tab.locator('#picture img').count()                                               # and no broken one
+    upload(bytes(11*10**6), 'big.jpg')
+    v.tab.get_by_text(re.compile(r'maximum allowed size of 10(\.0)? MB', re.I)).first.wait_for(timeout=30_000)
+    upload(jpeg(pet), '.hidden..jpg')
+    said(v, 'Most likely')
+    v.tab.get_by_role('img', name='The picture you gave').wait_for()
+    assert v.tab.evaluate("document.querySelector('#picture img').naturalWidth") == pet.width
+    text = v.tab.inner_text('body')
+    assert 'It learned from 237 drawn pictures (pets, sample); photos will fool it.' in text and 'Files up to 10 MB' in text
+    assert v.tab.get_by_role('heading', level=1).inner_text() == "Cat or dog, what's that?"
+    assert v.tab.evaluate("document.documentElement.lang")                                         # by hand, what axe would look at
+    assert v.tab.evaluate("[...document.querySelectorAll('button')].filter(b => !(b.innerText.trim() || b.ariaLabel || b.title)).map(b => b.outerHTML)") == []
+    assert v.tab.evaluate("[...document.querySelectorAll('img')].filter(i => !i.alt && !i.closest('button[aria-label]')).map(i => i.outerHTML)") == []
     assert not v.strangers() and not [c for c in v.complaints if 'not implemented' not in c], (v.strangers(), v.complaints)
     v.context.close()
+
+@pytest.mark.parametrize('p', [1, .9996, .9994, .5, .0006, .0004, 0])
+def test_app_and_page_write_a_probability_alike(calculator, p):
+    code = (ROOT/'web'/'app.py').read_text()
+    names = {}
+    exec(code[code.index('def percent'):code.index('def safe')], names)
+    assert names['percent'](p) == calculator.tab.evaluate('p => percent(p)', p)
 
 def test_pictures_are_deleted(app, pet):
     app.upload(jpeg(pet))
@@ -347,12 +418,15 @@ def test_serve_runs_until_ctrl_c_and_leaves_nothing(model, tmp_path):
     port, tmp = free_port(), tmp_path/'tmp'
     tmp.mkdir()
     code = f'from fastlessons.deploy.web import serve; import sys; sys.exit(serve({str(model)!r}, {port}))'
-    p = subprocess.Popen([sys.executable, '-c', code], env=dict(os.environ, TMPDIR=str(tmp)), start_new_session=True, stderr=subprocess.PIPE, text=True)
+    p = subprocess.Popen([sys.executable, '-c', code], env=dict(os.environ, TMPDIR=str(tmp)), start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     for _ in range(900):
         try: requests.get(f'http://127.0.0.1:{port}/config', timeout=5); break
         except requests.ConnectionError: time.sleep(.1)
+    assert p.stdout.readline().strip() == f'The app is at http://127.0.0.1:{port}/'
     os.killpg(p.pid, signal.SIGINT)   # as a terminal does
-    assert p.wait(30) == 0 and 'Traceback' not in (err := p.stderr.read()), err
+    out, err = p.communicate(timeout=30)
+    assert p.returncode == 0 and 'Traceback' not in err, err
+    assert not out   # nothing of public links
     assert not list(tmp.iterdir())
 
 # ---------- a browser
@@ -447,6 +521,7 @@ def test_page_is_complete(page_folder):
     names = {p.relative_to(page_folder).as_posix() for p in page_folder.rglob('*') if p.is_file()}
     assert names == {'index.html', 'page.js', 'page.css', 'card.json', 'model.onnx', 'ort/ort.js', 'ort/ort.wasm'}
     text = (page_folder/'index.html').read_text()
+    assert 'It learned from 237 drawn pictures (pets, sample); photos will fool it. Of 59 others of the same kind it got' in text
     assert '<h1>Cat &amp; dog?</h1>' in text and "default-src 'none'" in text and 'unsafe-inline' not in text and "'unsafe-eval'" not in text
 
 def test_runtime_is_checked(home, monkeypatch):

@@ -224,3 +224,8 @@ def test_without_library_and_network_the_message_says_so(bare, tmp_path):
     says, = run_cells(bare, tmp_path, [first_cell('03')], **redirected(tmp_path/'nowhere'))
     assert 'git clone' in says and 'did not run successfully' in says                       # pip's words
     assert 'needs the internet' in says and "No module named 'fastlessons'" in says          # ours, in the lines around the error
+
+def test_the_command_is_found_in_a_cell_of_any_jupyter(fresh, tmp_path):
+    "As in VS Code: the kernel is started by its path, with nothing of its environment on the PATH."
+    says = run_cells(fresh, tmp_path, ['!fastlessons --version', 'from fastlessons import check', '!fastlessons --version'], PATH='/usr/bin:/bin')
+    assert 'not found' in says[0] and says[2].split() == ['fastlessons', SETTINGS['version']]

@@ -6,13 +6,15 @@
 __all__ = ['make_space', 'serve', 'runtime', 'make_page']
 
 # %% ../../nbs/lib/deploy/web.ipynb #2b527734
-import hashlib, html, json, os, shutil, subprocess, sys, tarfile, tempfile
+import hashlib, html, json, os, re, shutil, subprocess, sys, tarfile, tempfile
+import unicodedata
 from contextlib import suppress
 from pathlib import Path
 
 from .. import core, data
 from . import classifier
-from .classifier import PictureClassifier
+from .classifier import MODEL_FILES, PictureClassifier, learned_from
+from .export import save_example
 from ..vision import picture_files
 
 # %% ../../nbs/lib/deploy/web.ipynb #492766d7
@@ -30,38 +32,54 @@ def _new(out, fill):
         new.rename(out)
     return out
 
-_TITLE = 'What is in the picture?'   # as in the templates
+# as in the templates
+_TITLE = 'What is in the picture?'
+_LEARNED = 'It learned from some pictures.'
+
+def _check_title(title):
+    "Refuse a title that cannot be a headline: no text, more than one line."
+    if not isinstance(title, str):
+        raise TypeError(f"title is {title!r}. Expected one line of text.")
+    if not title.strip(): raise ValueError("title is empty. Expected one line of text.")
+    # line ends and other control characters, halves of an emoji
+    bad = [c for c in title if unicodedata.category(c) in ('Cc', 'Cs', 'Zl', 'Zp')]
+    if bad:
+        raise ValueError(f"title is {title!r}. Expected one line of text, without "
+                         f"{bad[0]!r}.")
 
 def _for_python(text): return text.replace('\\', '\\\\').replace("'", "\\'")
 
-def _copy(names, new, title):
-    "Copy templates into the folder `new`, with `title` in place of the usual one."
+def _copy(names, new, title, learned=''):
+    "Copy templates into the folder `new`; fill in the title and the data."
     new.mkdir()
     for name in names:
         quote = html.escape if name.endswith('.html') else _for_python
         text = (core.bundle('web')/name).read_text(encoding='utf-8')
-        text = text.replace(_TITLE, quote(title))
+        text = text.replace(_TITLE, quote(title)).replace(_LEARNED, quote(learned))
         (new/name).write_text(text, encoding='utf-8', newline='\n')
 
 # %% ../../nbs/lib/deploy/web.ipynb #ffe7f04e
-def _draw(folder, labels, n=4):
-    "Draw `n` pets, of the model's own breeds if it knows any, into `folder`."
-    from fastlessons.samples.breeds import BREEDS
-    from fastlessons.samples.canvas import rng_of
-    from fastlessons.samples.pictures import draw_pet
-    known = [b for b in labels if b in BREEDS]
-    for b in [*known, 'Bengal', 'beagle', 'Siamese', 'pug'][:n]:
-        im, _ = draw_pet(b, rng_of('example', b), 256)
-        im.save(folder/f'{b}.jpg', quality=90)
+_WANTED = "Expected a list of picture files, for example ['cat.jpg', 'dog.jpg']."
 
-def _examples(pictures, folder, labels):
-    "Fill `folder` with example pictures: small copies of files given, or drawn ones."
-    folder.mkdir()
-    if pictures is None: return _draw(folder, labels)
-    for p in map(Path, pictures):
-        im = picture_files.open_picture(p)
-        im.thumbnail((512, 512))
-        im.save(folder/f'{p.stem}.jpg', quality=90)
+def _check_examples(examples):
+    "Refuse what is no list, but could be taken apart as if it were one."
+    if isinstance(examples, (str, bytes, os.PathLike)):
+        raise TypeError(f"examples is one file, {str(examples)!r}. {_WANTED}")
+    if examples is not None and not hasattr(examples, '__iter__'):
+        raise TypeError(f"examples is {examples!r}. {_WANTED}")
+
+def _name(picture):
+    "Return what to call a picture: its file's name, without the number of an export."
+    if not isinstance(picture, (str, os.PathLike)): return ''
+    return re.sub(r'^\d_', '', Path(picture).stem)
+
+def _copy_examples(pictures, new):
+    "Fill the folder `new` with small copies of pictures."
+    new.mkdir()
+    for i, p in enumerate(pictures, 1):
+        try: save_example(p, new, i, _name(p))
+        except (ValueError, TypeError, FileNotFoundError) as e:
+            raise type(e)(f"examples: number {i} cannot be used. {e} {_WANTED}") from e
 
 # %% ../../nbs/lib/deploy/web.ipynb #1d9d736c
 _GRADIO = '6.31.0'   # the version that the app was tested with
@@ -78,6 +96,7 @@ pinned: false
 # {name}
 
 A picture classifier made with fastlessons. It knows only these labels: {labels}.
+{learned}
 
 Start it here: `pip install -r requirements.txt`, then `python app.py`.
 Put it on Hugging Face: make a new Gradio Space and upload this folder.
@@ -88,21 +107,29 @@ _REQUIREMENTS = f'gradio=={_GRADIO}\nonnxruntime\npillow<13\nnumpy\n'
 def make_space(
     folder:'str|Path', # model folder, made by `export_classifier`
     out:'str|Path', # where to write the Space; refused if something is there
-    title:str=_TITLE, # headline of the app
-    examples:list=None, # picture files for visitors to click on; None: drawn pets
-    # the folder `out`; raises FileExistsError, and FileNotFoundError or ValueError for
-    # a bad model folder
+    title:str=_TITLE, # headline of the app, one line
+    # picture files for visitors to click on; None: those that the model folder keeps
+    examples:'list|None'=None,
+    # the folder `out`; raises FileExistsError, and FileNotFoundError, TypeError or
+    # ValueError for a bad model folder, title or example
 )->Path:
     "Write a complete Hugging Face Space: an app that answers with a classifier."
-    labels = PictureClassifier.load(folder).classes_   # also checks the folder
-    about = _README.format(title=json.dumps(title), name=title, gradio=_GRADIO,
-                           labels=', '.join(labels))
+    made = PictureClassifier.load(folder)   # also checks the folder
+    _check_title(title)
+    _check_examples(examples)
+    if examples is None: examples = sorted((Path(folder)/'examples').glob('*.jpg'))
+    # JSON is YAML, too; ASCII only, it would cut an emoji into two halves
+    about = _README.format(title=json.dumps(title, ensure_ascii=False), name=title,
+                           gradio=_GRADIO, labels=', '.join(made.classes_),
+                           learned=learned_from(made.card))
     def fill(new):
         _copy(['app.py'], new, title)
         for module in map(Path, (classifier.__file__, picture_files.__file__)):
             shutil.copyfile(module, new/module.name)
-        shutil.copytree(folder, new/'model')
-        _examples(examples, new/'examples', labels)
+        (new/'model').mkdir()
+        for name in 'card.json', *MODEL_FILES:
+            shutil.copyfile(Path(folder)/name, new/'model'/name)
+        _copy_examples(examples, new/'examples')
         (new/'requirements.txt').write_text(_REQUIREMENTS)
         (new/'README.md').write_text(about, encoding='utf-8')
     return _new(out, fill)
@@ -112,8 +139,8 @@ def serve(
     folder:'str|Path', # model folder
     port:int=None, # None: the first free one from 7860
     title:str=_TITLE, # headline
-    examples:list=None, # picture files; None: drawn pets
-)->int: # the app's exit code; raises FileNotFoundError, ValueError for a bad folder
+    examples:'list|None'=None, # picture files; None: those of the model folder
+)->int: # the app's exit code; raises as `make_space`
     "Run the app of a model folder on this machine until Ctrl-C."
     env = dict(os.environ, PYTHONUNBUFFERED='1')
     if port: env['GRADIO_SERVER_PORT'] = str(port)
@@ -175,19 +202,21 @@ def runtime()->Path: # a folder with `ort.js` and `ort.wasm`; raises ConnectionE
 def make_page(
     folder:'str|Path', # model folder, made by `export_classifier`
     out:'str|Path', # where to write the page; refused if something is there
-    title:str=_TITLE, # headline
+    title:str=_TITLE, # headline, one line
     # the folder `out`; raises FileExistsError, ConnectionError if the runtime cannot be
-    # had, FileNotFoundError or ValueError for a bad model folder
+    # had, FileNotFoundError, TypeError or ValueError for a bad model folder or title
 )->Path:
     "Write a web page that runs a classifier in the browser, from any web server."
-    rule = PictureClassifier.load(folder).card['resize']   # also checks the folder
+    card = PictureClassifier.load(folder).card   # also checks the folder
+    rule = card['resize']
+    _check_title(title)
     if rule['method'] != 'none' and rule['resample'] != 'bilinear':
         raise ValueError(f"This model shrinks pictures with the {rule['resample']} "
                          "filter; a page knows only bilinear. Train with fastai's "
                          "usual Resize.")
     ort = runtime()
     def fill(new):
-        _copy(['index.html', 'page.css', 'page.js'], new, title)
+        _copy(['index.html', 'page.css', 'page.js'], new, title, learned_from(card))
         for name in 'card.json', 'model.onnx':
             shutil.copyfile(Path(folder)/name, new/name)
         shutil.copytree(ort, new/'ort')

@@ -24,7 +24,7 @@ def predict_simply(folder:'Path', # model folder, its pictures cut by `crop`
     "Say what is in a picture, without PyTorch."
     os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
     from onnxruntime import InferenceSession
-    card = json.loads((folder/'card.json').read_text())
+    card = json.loads((folder/'card.json').read_bytes())
     im = ImageOps.exif_transpose(Image.open(picture)).convert('RGB')
     im = ImageOps.fit(im, card['size'][::-1], Image.Resampling.BILINEAR)
     network = InferenceSession(folder/'model.onnx')

@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 
-from ..core import (Saved, check_int, check_number, check_same_length,
-                              document, progress, renamed)
+from ..core import (Saved, as_list, check_int, check_number,
+                              check_same_length, document, progress, renamed)
 from ..layers import fast_bf16
 from ..simple.nlp import average
-from .data import (_pad_id, _warn_cut, check_texts,
-                                   dataloaders_from_texts, encode_texts, pad_batch)
+from .clean import as_texts, check_text, check_texts, only_texts
+from .data import (_pad_id, _warn_cut, dataloaders_from_texts,
+                                   encode_texts, pad_batch)
 
 import numpy as np, pandas as pd, torch
 import fastai.callback.schedule   # noqa: F401 (gives a Learner fit_one_cycle)
@@ -191,8 +192,8 @@ class Embedder:
     )->pd.DataFrame:
         "Find the texts whose meaning is the nearest to that of `text`."
         check_int(n=n)
-        texts = list(texts)
-        sims = self.embed(texts) @ self.embed([text])[0]
+        texts = only_texts(texts, empty=True)
+        sims = self.embed(texts) @ self.embed([check_text(text)])[0]
         best = np.argsort(-sims, kind='stable')[:n]
         found = dict(text=[texts[i] for i in best], similarity=sims[best])
         return pd.DataFrame(found, index=best)
@@ -387,6 +388,7 @@ class TextClassifier(Saved):
         labels:'Iterable', # as many labels
     )->float: # 0 to 1; raises TypeError, ValueError
         "Return the accuracy: the share of texts whose class is right."
+        texts, labels = as_texts(texts), as_list(labels, 'labels')
         check_same_length(texts=texts, labels=labels)
         right = np.asarray(self.predict(texts)) == np.asarray(labels)
         return float(right.mean())

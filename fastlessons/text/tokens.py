@@ -10,7 +10,8 @@ import heapq, json, math, re, unicodedata
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from ..core import atomic_write, check_int, document, tilde
+from ..core import atomic_write, check_int, check_rows, document, tilde
+from .clean import as_texts, check_text, only_texts
 
 # %% ../../nbs/lib/text/tokens.ipynb #0f10fda6
 _MARKS = ''.join(c for c in map(chr, range(0x300, 0x3100))
@@ -27,8 +28,9 @@ _WORDS = re.compile('|'.join([
 
 def words(
     text:str, # one text
-)->list: # str
+)->list: # str; raises TypeError
     "Cut `text` into words and punctuation marks, in lower case."
+    if type(text) is not str: text = check_text(text)
     return _WORDS.findall(text.lower())
 
 # %% ../../nbs/lib/text/tokens.ipynb #b59516dc
@@ -51,7 +53,7 @@ class TokenTable:
         "Write the tokens to a text file."
         data = {type(self).__name__: self._state()}
         with atomic_write(path) as new:
-            new.write_text(json.dumps(data, ensure_ascii=False), encoding='utf-8')
+            new.write_text(json.dumps(data), encoding='utf-8')
         return Path(path).expanduser()
 
     @classmethod
@@ -73,6 +75,20 @@ class TokenTable:
                              'Get it again, or save it again.') from e
 
 # %% ../../nbs/lib/text/tokens.ipynb #79ea729b
+def _is_tokens(doc):
+    "Is it a list of tokens? Not a text, nor what cannot be looped over."
+    if isinstance(doc, (str, bytes, bytearray, dict)): return False
+    if hasattr(doc, 'columns'): return False
+    return hasattr(doc, '__iter__') and hasattr(doc, '__len__')
+
+def _documents(docs):
+    "Return texts, or lists of tokens; say which are neither."
+    given = as_texts(docs, 'docs')
+    only_texts(['' if _is_tokens(d) else d for d in given], empty=True)
+    odd = [_is_tokens(d) and not all(isinstance(t, str) for t in d) for d in given]
+    check_rows(given, odd, 'should hold texts, or lists of tokens', 'A token is a str.')
+    return given
+
 class Vocab(TokenTable):
     "A numbered list of tokens: the most frequent words of some texts."
     specials = 'xxunk', 'xxpad', 'xxbos'
@@ -83,10 +99,7 @@ class Vocab(TokenTable):
         min_freq:int=2, # leave out what is seen less often
     ): # raises TypeError for one str, ValueError
         check_int(max_size=max_size, min_freq=min_freq)
-        if isinstance(docs, str):
-            raise TypeError('docs is one str. '
-                            'Expected a list of texts, or of lists of tokens.')
-        count = Counter(t for d in docs for t in self.tokens(d))
+        count = Counter(t for d in _documents(docs) for t in self.tokens(d))
         for t in self.specials: del count[t]
         often = [t for t, n in count.items() if n >= min_freq]
         often.sort(key=lambda t: (-count[t], t))
@@ -102,13 +115,13 @@ class Vocab(TokenTable):
 
     def tokens(self,
         text:'str|list', # a text, or tokens, which are taken as they are
-    )->list: # str
+    )->list: # str; raises TypeError
         "Cut a text into tokens."
-        return words(text) if isinstance(text, str) else text
+        return text if _is_tokens(text) else words(text)
 
     def encode(self,
         text:'str|list', # a text, or tokens
-    )->list: # int; what is not in the list of tokens is 0
+    )->list: # int; what is not in the list of tokens is 0; raises TypeError
         "Return the numbers of the tokens of a text."
         return [self.stoi.get(t, self.unk_id) for t in self.tokens(text)]
 
@@ -186,7 +199,7 @@ class BPE(TokenTable):
         # raises ValueError
     )->'BPE':
         "Learn which bytes to join from `texts`."
-        if isinstance(texts, str): texts = [texts]
+        texts = only_texts([texts] if isinstance(texts, str) else texts, empty=True)
         check_int(256, n_vocab=n_vocab)   # that many bytes there are
         pieces = Counter(p for t in texts for p in cls.pieces(t))
         toks = [_bytes(p) for p in pieces]
@@ -197,10 +210,12 @@ class BPE(TokenTable):
         text:str, # any
     )->list: # str; joined, they give `text`
         "Cut a text into words with the space before them, runs of marks, white space."
+        if type(text) is not str: text = check_text(text)
         return _PIECES.findall(text)
 
     def _ids(self, piece):
         "Join the bytes of one piece, the earliest learned pair first."
+        from fastlessons.simple.nlp import join_pair   # of a lesson that needs torch
         toks = _bytes(piece)
         while len(toks) > 1:
             best = min(zip(toks, toks[1:]), key=lambda p: self.rank.get(p, math.inf))
@@ -214,6 +229,7 @@ class BPE(TokenTable):
         text:str, # any
     )->list: # int
         "Return the numbers of the tokens of `text`."
+        if type(text) is not str: text = check_text(text)
         out = []
         for p in _PIECES.findall(text): out += self._known.get(p) or self._ids(p)
         return out
@@ -241,6 +257,7 @@ class BPE(TokenTable):
 
 def _merges(toks, n, n_merges):
     "Return at most `n_merges` pairs to join. List `i` of tokens is there `n[i]` times."
+    from fastlessons.simple.nlp import join_pair
     count, where = defaultdict(int), defaultdict(set)   # pair -> how often; where
     def add(i, sign, change):
         "Add the pairs of list `i` to `change`, or take them away."

@@ -1,24 +1,7 @@
 "Answers to the exercises of lesson 05: for each the right one and wrong ones that people really write."
 import statistics as st
 
-from fastlessons.exercises.l05 import dummies, interval, prepare
-
-def of_what_is_there(categories, values): return [[int(v == c) for c in sorted(set(values))] for v in values]
-
-def unknown_stops(categories, values): return [[int(i == categories.index(v)) for i in range(len(categories))] for v in values]
-
-def not_cut(right, n):
-    p, half = right/n, 1.96*(right/n*(1-right/n)/n)**.5
-    return p-half, p+half
-
-def without_196(right, n):
-    p, half = right/n, (right/n*(1-right/n)/n)**.5
-    return max(0, p-half), min(1, p+half)
-
-def without_n(right, n):
-    p = right/n
-    half = 1.96*(p*(1-p))**.5
-    return max(0, p-half), min(1, p+half)
+from fastlessons.exercises.l05 import extra, prepare, who_did_what
 
 def make(learn=lambda train, rows: train, fill=st.median, std=st.pstdev, filled=True):
     "Return a `prepare` that does one thing in another way."
@@ -36,18 +19,24 @@ def always_divides(train, rows):
     t, r = ([m if v is None else v for v in a] for a in (train, rows))
     return [(v - st.mean(t))/st.pstdev(t) for v in r]
 
+def child(rows): return (rows['Age'] < 13).astype(float)
+
+def letters(**said): return dict(who_did_what(), **said)
+
 ANSWERS = {
     '05.1': dict(
-        right=[dummies, lambda categories, values: [[1 if c == v else 0 for c in categories] for v in values]],
-        wrong=[of_what_is_there, unknown_stops, lambda categories, values: [[int(v == c) for v in values] for c in categories],
-               lambda categories, values: [[categories.index(v) if v in categories else -1] for v in values],
-               lambda categories, values: [[int(v == c) for c in sorted(categories)] for v in values]]),
-    '05.2': dict(
-        right=[interval],
-        wrong=[not_cut, without_196, without_n, lambda right, n: 1.96*(right/n*(1-right/n)/n)**.5, lambda right, n: (right/n, right/n),
-               lambda right, n: (right/n - .0784, right/n + .0784)]),   # the width of another n
-    '05.3': dict(
         right=[prepare, make()],
         wrong=[make(learn=lambda train, rows: rows or train), make(learn=lambda train, rows: train + rows), make(fill=st.mean),
                make(fill=lambda known: 0), make(std=st.stdev), make(filled=False), always_divides]),
+    '05.2': dict(
+        right=[who_did_what()],
+        wrong=[letters(A='all rows', D='too long'), letters(A='right', B='too long'), letters(B='shuffled', C='right'), {}, dict(A='right'), ['too long'],
+               dict.fromkeys('ABCD', 'right'), letters(A=1)]),
+    '05.3': dict(
+        right=[extra, child, lambda rows: [float(a < 12) for a in rows['Age']]],
+        wrong=[lambda rows: (rows['Sex'] == 'female').astype(float),   # it is there already
+               lambda rows: ((rows['Sex'] == 'female') & (rows['Pclass'] < 3)).astype(float),   # nearer, but not near enough
+               lambda rows: rows['Age'],   # with its gaps
+               lambda rows: rows['Age'] > rows['Age'].mean(),   # learned from the rows that it is asked about
+               lambda rows: rows['Survived'], lambda rows: 1., lambda rows: [1.]]),
 }
