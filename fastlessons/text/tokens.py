@@ -215,7 +215,6 @@ class BPE(TokenTable):
 
     def _ids(self, piece):
         "Join the bytes of one piece, the earliest learned pair first."
-        from fastlessons.simple.nlp import join_pair   # of a lesson that needs torch
         toks = _bytes(piece)
         while len(toks) > 1:
             best = min(zip(toks, toks[1:]), key=lambda p: self.rank.get(p, math.inf))
@@ -257,7 +256,6 @@ class BPE(TokenTable):
 
 def _merges(toks, n, n_merges):
     "Return at most `n_merges` pairs to join. List `i` of tokens is there `n[i]` times."
-    from fastlessons.simple.nlp import join_pair
     count, where = defaultdict(int), defaultdict(set)   # pair -> how often; where
     def add(i, sign, change):
         "Add the pairs of list `i` to `change`, or take them away."
