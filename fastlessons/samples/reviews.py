@@ -15,7 +15,7 @@ from ..core import document
 from .films import PEOPLE, PLACES, GENRES, film_title
 from .canvas import SEED, rng_of
 
-# %% ../../nbs/lib/samples/reviews.ipynb #ecc75004
+# %% ../../nbs/lib/samples/reviews.ipynb #cf2c2d7a
 _GOOD = (   # words of praise for anything; the first are the most common
     "good|great|wonderful|excellent|funny|moving|beautiful|clever|charming|fresh|warm|"
     "honest|smart|touching|superb|brilliant|delightful|memorable|tender|original|"
@@ -119,7 +119,7 @@ _BAD = (
     "unsavoury|unwatchable|unwieldy|vacant|vacuous|vague|vile|vulgar-minded|wearying|"
     "wishy-washy|wonky|wrong-headed|yawn-inducing")
 
-# %% ../../nbs/lib/samples/reviews.ipynb #070bd84f
+# %% ../../nbs/lib/samples/reviews.ipynb #92c24b26
 _TREASURE = (   # what a film is, as a noun
     "a joy|a treat|a gem|a delight|a triumph|a pleasure|a small miracle|a masterpiece|"
     "a marvel|a winner|a find|a feast|a knockout|a wonder|a charmer|a blessing|a tonic|"
@@ -280,7 +280,7 @@ ABOUT = {   # part of a film -> its names, praise, blame, what it does well, wha
         "drags|puts you to sleep|feels like homework|tries everybody's patience|crawls|"
         "stumbles from scene to scene")}
 
-# %% ../../nbs/lib/samples/reviews.ipynb #231e2c99
+# %% ../../nbs/lib/samples/reviews.ipynb #1331d694
 _GENRES = "comedy|drama|thriller|romance|mystery|musical|western|tale|fable|caper"
 _STRONG = "utterly|truly|simply|deeply|absolutely|thoroughly|wonderfully|completely"
 _WEAK = "a little|a bit|slightly|somewhat|rather|at times"
@@ -372,13 +372,13 @@ def clause(
     it = _name(rng, about)
     kind = rng.random()
     if how: return f'{it} is {_one(rng, how)} {_one(rng, _GOOD if good else _BAD)}'
-    if kind < .12: return f'{it} {_one(rng, ABOUT[about][3 if good else 4], 1)}'
-    if kind < .18:
+    if kind < .18: return f'{it} {_one(rng, ABOUT[about][3 if good else 4], 1)}'
+    if kind < .26:
         how = _one(rng, _WELL if good else _ILL)
         return f"{it} is {how} {_one(rng, _MADE) if about == 'all' else 'done'}"
-    if kind < .22:
-        return f'{it} is like {_one(rng, _LIKE if good else _UNLIKE, 1)}'
     if kind < .32:
+        return f'{it} is like {_one(rng, _LIKE if good else _UNLIKE, 1)}'
+    if kind < .42:
         return f'{it} is {_one(rng, _STRONG)} {_one(rng, _GOOD if good else _BAD)}'
     word = _word(rng, good, about, noun=about == 'all')
     shapes = _LONG if ' ' in word else _SHAPES
@@ -475,11 +475,11 @@ _ARGUABLE = (
 
 # %% ../../nbs/lib/samples/reviews.ipynb #091f723e
 SHARES = dict(   # how many of each kind
-    plain=.78, intensity=.02, negation=.07, contrast=.07, wish=.02, arguable=.04)
+    plain=.74, intensity=.02, negation=.09, contrast=.09, wish=.02, arguable=.04)
 _ORDERS = '{a} and {b}|{b} and {a}|{a}; {b}|{b}; {a}'
 _FORMS = (
-    "{a}|{a}|{a}|{a} and {b}|{a} and {b}|{b}, and {a}|{a}; {said}|{said}: {a}|{said}|"
-    "{crowd}; {a}|{crowd}, and I can see why|{short}|{short}|{short}")
+    "{a}|{a}|{a} and {b}|{b}, and {a}|{a}; {said}|{said}|{said}: {a}|{crowd}|"
+    "{crowd}; {a}|{short}|{short}|{crowd}, and I can see why")
 
 def _arguable(rng, good, parts): return _fill(rng, _one(rng, _ARGUABLE, 1))
 
@@ -491,7 +491,7 @@ def _intensity(rng, good, parts):
 def _denied(rng, good, parts, shapes):
     "Say the opposite and deny it, or wish for it."
     it = _name(rng, parts[0])
-    word = _one(rng, _BAD if good else _GOOD, 1.3)
+    word = _one(rng, _BAD if good else _GOOD, 1)
     text = _one(rng, shapes, 1).format(it=it, word=word)
     return f'{text}, and {clause(rng, good, parts[1])}' if rng.random() < .2 else text
 
@@ -610,7 +610,7 @@ def make_reviews(
         rows.append(row)
     return [rows[i] for i in rng.permutation(n)]
 
-# %% ../../nbs/lib/samples/reviews.ipynb #07274fe0
+# %% ../../nbs/lib/samples/reviews.ipynb #32581c94
 def best_possible(
     praise:'Iterable', # how probable it is for each review that it is labelled praise
 )->float: # from 0 to 1
