@@ -291,7 +291,8 @@ def _short(value): return value if isinstance(value, str) else f'{float(value):.
 def _grid(ax, v, x, cell, fmt):
     "Draw one grid around the height 0; its left edge is at x."
     top = len(v)*cell/2
-    numbers = v[[not isinstance(n, str) for n in v.flat]] if v.dtype == object else v
+    numbers = v.ravel()   # of a grid with texts, too
+    if v.dtype == object: numbers = numbers[[not isinstance(n, str) for n in v.flat]]
     high = np.nanmax(np.abs(numbers)) if v.dtype.kind in 'biuf' else 1
     for (r, c), value in np.ndenumerate(v):
         text, colour = '', 'white'

@@ -442,6 +442,19 @@ def test_names_on_a_map_do_not_lie_on_each_other():
     ax = collab.plot_map(np.array([[0., 0], [1, 1], [.01, .01], [.5, 0]]), [*'abcd'])
     assert [t.get_text() for t in ax.texts] == ['a', 'b', 'd'] and len(ax.lines[0].get_xdata()) == 4
 
+def test_kinds_on_a_map_have_a_colour_and_a_name(model):
+    kinds = pd.Series({i: 'even' if i % 2 == 0 else 'odd' for i in range(80)})
+    ax = model.plot_items(12, colour=kinds)
+    assert {t.get_text() for t in ax.texts} == {'even', 'odd'} and len({line.get_color() for line in ax.lines}) == 3
+    fails(ValueError, lambda: collab.plot_map(np.zeros((3, 2)), colour=['a']))
+
+def test_genres(own_home, tmp_path):
+    genres = collab.read_genres(get_data('movielens', 'sample'))
+    assert len(genres) == 300 and genres.str.len().min() > 2 and genres.index.is_unique
+    pd.DataFrame(dict(movieId=[3, 5], title=['A, The', 'B'], genres=['Drama|War', 'Comedy'])).to_csv(tmp_path/'movies.csv', index=False)
+    assert collab.read_genres(tmp_path).to_dict() == {3: 'Drama, War', 5: 'Comedy'}
+    fails(FileNotFoundError, lambda: collab.read_genres(tmp_path/'nothing'), 'MovieLens')
+
 # Time
 
 @pytest.fixture(scope='module')
@@ -581,7 +594,7 @@ def columns(df): return torch.tensor(df.user.values - 1), torch.tensor(df.item.v
 def test_the_library_predicts_about_what_the_lesson_does(sample):
     train, valid, _, _ = sample
     torch.manual_seed(42)
-    net = simple.DotProduct(400, 300, y_range=(.5, 5.5), bias=True)
+    net = simple.DotProductBias(400, 300)
     log = simple.train_dot(net, columns(train), columns(valid), epochs=7, wd=.5)
     assert len(log) == 7 and log[-1][0] < log[0][0] and log[-1][1] == simple.error_on(net, *columns(valid))
     u, f, y = columns(valid)
@@ -594,17 +607,34 @@ def test_the_library_predicts_about_what_the_lesson_does(sample):
 
 def test_on_the_same_factors_both_say_the_same(fast, split):
     "Mean, two biases, dot product: nothing else is in a prediction."
-    net = simple.DotProduct(151, 81, 16, bias=True)   # one row more, for who is unknown
+    net = simple.DotProductBias(151, 81, 16)   # one row more, for who is unknown
     P, Q = fast.P[0], fast.Q[0]
     parts = dict(people=P[:, 1:], films=Q[:, 1:], person_bias=P[:, :1], film_bias=Q[:, :1])
     net.load_state_dict({f'{k}.weight': v for k, v in parts.items()})
     u, i = fast._find_users(split[1].user), fast._find_items(split[1].item)
-    with torch.no_grad(): simply = net(torch.tensor(u), torch.tensor(i)).numpy() - 3 + fast.mean
+    with torch.no_grad(): simply = net.score(torch.tensor(u), torch.tensor(i)).numpy() + fast.mean
     assert np.allclose(simply.clip(1, 5), fast.predict(split[1]), atol=1e-5)
 
 def test_cosines():
     rows = torch.tensor([[3., 4], [4, 3], [-6, -8], [0, 0], [4, -3]])
     assert torch.allclose(simple.cosines(rows, 0), torch.tensor([1, .96, -1, 0, 0]), atol=1e-6)
+
+def test_comparing_two_models_on_the_same_rows():
+    y = torch.tensor([1., 2, 3, 4])
+    better, margin = simple.rmse_gain(y + 1, y + torch.tensor([.5, -.5, .5, -.5]), y)
+    assert abs(better - .5) < 1e-6 and margin < 1e-6   # RMSE 1 and .5, and each row says the same
+    assert simple.rmse_gain(y, y + 1, y)[0] == -1
+
+def test_what_is_watched_is_rated_and_learned_from():
+    table, sizes = pd.DataFrame(dict(user=[1, 1, 2], item=[5, 6, 7], rating=[5., 1, 3])), []
+    def fit(df): return sizes.append(len(df))
+    def choose(model): return pd.DataFrame(dict(user=[1, 2], item=[7, 6 + len(sizes) % 2], pred=[4.4, 2.6]))
+    watched = simple.watch_counts(table, fit, choose, rounds=2)
+    assert sizes == [3, 5] and watched.to_dict() == {7: 3, 6: 1, 5: 0}
+
+def test_a_newcomer_learns_one_row():
+    taste = simple.learn_taste(torch.eye(2), torch.zeros(2), torch.tensor([5., 1]))
+    assert taste[0] > .5 and taste[1] < -.5 and not taste.requires_grad
 
 def test_embed_is_a_row():
     ours, theirs = simple.Embed(5, 3), torch.nn.Embedding(5, 3)
