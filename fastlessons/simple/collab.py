@@ -108,7 +108,11 @@ class DotProductBias(DotProductRange):
         self.person_bias = Embed(n_people, 1)
         self.film_bias = Embed(n_films, 1)
 
-    def score(self, u, f):
+    def score(self,
+        u:torch.Tensor, # numbers of people (n,)
+        f:torch.Tensor, # numbers of films (n,)
+    )->torch.Tensor: # how well they fit (n,)
+        "Add what the person and the film bring along."
         biases = self.person_bias(u) + self.film_bias(f)   # (n, 1)
         return super().score(u, f) + biases[:, 0]
 
