@@ -6,11 +6,7 @@
 __all__ = []
 
 # %% ../../nbs/lib/exercises/l08.ipynb #e08imports
-from contextlib import redirect_stdout
-from io import StringIO
-
-from ..check import cases, solves
-from ..data import get_data
+from ..check import cases, matching, sample_of, solves
 
 # %% ../../nbs/lib/exercises/l08.ipynb #257f8342
 @cases('08.1')
@@ -49,26 +45,19 @@ def _(find_lines):
 # %% ../../nbs/lib/exercises/l08.ipynb #6bcb5652
 @cases('08.2')
 def _(diagnosis):
-    words = {'well', 'too large', 'too small', '0 to 255'}
-    yield (f'a letter from A to D for each word; yours gave {diagnosis!r}',
-           isinstance(diagnosis, dict) and set(diagnosis) == set('ABCD'))
-    known = all(isinstance(word, str) for word in diagnosis.values())
-    yield (f'each of the words {sorted(words)} once; yours gave {diagnosis!r}',
-           known and set(diagnosis.values()) == words)
-    for word, letter, why in (
-            ('too large', 'C', 'steps that are far too large kill units'),
-            ('too small', 'A', 'nothing is dead, and nothing has moved'),
-            ('0 to 255', 'B', 'pixels 255 times as large make outputs much '
-                              'larger from the first step on'),
-            ('well', 'D', 'the outputs grow, most units live, and it reads')):
-        yield f'another letter for {word!r}: {why}', diagnosis[letter] == word
+    yield from matching(diagnosis, {
+        'too large': ('C', 'steps that are far too large kill units'),
+        'too small': ('A', 'nothing is dead, and nothing has moved'),
+        '0 to 255': ('B', 'pixels 255 times as large make outputs much larger from the '
+                          'first step on'),
+        'well': ('D', 'the outputs grow, most units live, and it reads')})
 
 # %% ../../nbs/lib/exercises/l08.ipynb #5631d626
 def _digits():
     "Return the sample's training and validation digits."
     import torch
     from fastlessons.data import read_idx
-    with redirect_stdout(StringIO()): path = get_data('mnist', 'sample')
+    path = sample_of('mnist')
     def read(name): return torch.tensor(read_idx(path/f'{name}-ubyte.gz'))
     sets = []
     for part in ('train', 't10k'):
