@@ -107,4 +107,4 @@ class Forest:
         return np.mean([tree.predict(X) for tree in self.trees], 0)
 
 # %% ../../nbs/06_forests.ipynb #fd8032c0
-document(globals())
+document(globals())   # adds the comments of the signatures to `help`
