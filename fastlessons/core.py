@@ -462,11 +462,11 @@ def _read_keys(col, name):
     _check_not_rounded(keys, col.dtype, what)
     return keys, codes
 
-def _check_as_known(keys, known, what):
+def _check_as_known(keys, known, what, other_kinds):
     "Refuse keys that are all of other kinds than the known ones, or that clash."
     if not keys or not known: return
     kinds, news = {k[0] for k in known}, {k[0] for k in keys}
-    if kinds.isdisjoint(news):
+    if kinds.isdisjoint(news) and not other_kinds:
         old = next((k for k in known if str(k[1]) == str(keys[0][1])), known[0])
         raise ValueError(f'{what} holds {_say(keys[0])}, and training had {_say(old)}. '
                          'Give values as in training: they are compared exactly.')
@@ -485,6 +485,7 @@ def look_up(
     col:'pd.Series', # a column, an array or a list (n,)
     known:list, # values, each once; None stands for gaps
     name:object=None, # of the column, for messages
+    other_kinds:bool=False, # may all be of other kinds, if not written like known ones
 )->'np.ndarray': # place in `known` (n,): -1 for a gap, -2 for what is not there
     """Find the values of a column among known ones, by `exact_key`.
     Raises ValueError for values of another kind than the known ones."""
@@ -492,7 +493,7 @@ def look_up(
     keys, codes = _read_keys(col, name)
     place = {exact_key(v): i for i, v in enumerate(known)}
     what = 'The column' if name is None else f'Column {name!r}'
-    _check_as_known(keys, [k for k in place if k != GAP], what)
+    _check_as_known(keys, [k for k in place if k != GAP], what, other_kinds)
     at = [place.get(k, -2) for k in keys]
     return np.array([*at, place.get(GAP, -1)])[codes]
 

@@ -7,6 +7,7 @@ __all__ = ['paper', 'draw_box', 'draw_arrow', 'draw_flow', 'draw_net', 'draw_gri
            'draw_split']
 
 # %% ../nbs/lib/drawings.ipynb #a6878bf5
+from functools import cache
 from typing import NamedTuple
 import matplotlib.pyplot as plt, numpy as np
 from matplotlib.axes import Axes
@@ -16,7 +17,7 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
 from .core import check_int, check_name, check_same_length, document
-from .plots import COLOURS, tint
+from .plots import PALETTE, tint
 
 # %% ../nbs/lib/drawings.ipynb #7e3f6604
 _SIZE = 11   # points, of texts
@@ -40,6 +41,7 @@ def _array(x):
     "Return numbers, a tensor's too, as an array."
     return np.asarray(x.detach().cpu() if hasattr(x, 'detach') else x)
 
+@cache
 def _width(text):
     "Measure a text, in inches."
     lines = [line.strip() or '-' for line in text.split('\n')]
@@ -79,7 +81,7 @@ def draw_box(
     text:str, # what stands in it
     w:float=None, # width; None: as wide as the text
     h:float=None, # height; None: as high as the text
-    colour:str=_LINE, # a name of `COLOURS`, or any of matplotlib's
+    colour:str=_LINE, # a name of `PALETTE`, or any of matplotlib's
     dark:float=.12, # from 0, white inside, to 1, all of the colour
 )->Axes: # the axes
     "Draw a box with a text."
@@ -96,7 +98,7 @@ def draw_arrow(
     end:tuple, # (x, y), where its head is
     text:str='', # at its middle
     curve:float=0, # how far it bends to its left, in inches
-    colour:str=_LINE, # a name of `COLOURS`, or any of matplotlib's
+    colour:str=_LINE, # a name of `PALETTE`, or any of matplotlib's
     lw:float=1.5, # width of the line, in points
 )->Axes: # the axes
     "Draw an arrow."
@@ -167,7 +169,7 @@ def draw_flow(
     columns:list,
     arcs:dict=None, # (from, to) -> text: arrows above (forward) or below (back)
     edges:list=None, # pairs (from, to): the arrows; None: each column to the next
-    colours:dict=None, # text -> a name of `COLOURS`
+    colours:dict=None, # text -> a name of `PALETTE`
 )->Axes: # the axes; raises ValueError
     "Draw boxes in columns, with arrows from each column to the next."
     columns = [c if isinstance(c, list) else [c] for c in columns]
@@ -289,7 +291,8 @@ def _short(value): return value if isinstance(value, str) else f'{float(value):.
 def _grid(ax, v, x, cell, fmt):
     "Draw one grid around the height 0; its left edge is at x."
     top = len(v)*cell/2
-    numbers = v[[not isinstance(n, str) for n in v.flat]] if v.dtype == object else v
+    numbers = v.ravel()   # of a grid with texts, too
+    if v.dtype == object: numbers = numbers[[not isinstance(n, str) for n in v.flat]]
     high = np.nanmax(np.abs(numbers)) if v.dtype.kind in 'biuf' else 1
     for (r, c), value in np.ndenumerate(v):
         text, colour = '', 'white'
@@ -416,7 +419,7 @@ def _depth(tree):
 
 def draw_tree(
     tree:tuple, # (question, tree if yes, tree if no); a leaf is a text
-    colours:dict=None, # text -> a name of `COLOURS`
+    colours:dict=None, # text -> a name of `PALETTE`
 )->Axes: # the axes; raises ValueError
     "Draw a tree of questions: yes goes to the left, no to the right."
     ax = paper(.9*_depth(tree) + .7, -.9*_depth(tree) - .35)
@@ -439,7 +442,7 @@ def _branch(ax, tree, x, w, y, colours):
     return middle
 
 def draw_split(
-    parts:list, # pairs (name, size), or a dict; names of `COLOURS` give the colour
+    parts:list, # pairs (name, size), or a dict; names of `PALETTE` give the colour
 )->Axes: # the axes; raises ValueError
     "Draw a whole as a bar, divided into parts."
     parts = list(parts.items() if isinstance(parts, dict) else parts)
@@ -448,7 +451,7 @@ def draw_split(
     for name, size in parts:
         w = (_W - .2)*size/total
         text = _wrap(f'{name}\n{size:,}', w)
-        draw_box(ax, x + w/2, .4, text, w, .64, name if name in COLOURS else _LINE)
+        draw_box(ax, x + w/2, .4, text, w, .64, name if name in PALETTE else _LINE)
         x += w
     return ax
 

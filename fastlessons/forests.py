@@ -16,9 +16,11 @@ from matplotlib.axes import Axes
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import column_or_1d, validate_data
 
-from .core import Saved, check_int, check_rows, document, get_column
+from .core import Saved, check_int, check_rows, distinct, document
+from .core import exact_key, get_column, in_order, look_up
 from .plots import axes, tint
 from .tables import check_written, written
 
@@ -272,12 +274,20 @@ class _Level:
 
 # %% ../nbs/lib/forests.ipynb #898df0d7
 def _send_down(binned, rows, split):
-    "Send the rows of the nodes that have a question to the left or right child."
+    "Send the rows of the nodes with a question down; say which nodes have seen gaps."
     rows = rows.take_nodes(split.found)
-    split = Split(*(a[split.found] for a in split))
+    gaps = np.zeros(len(split.found), bool)   # whether a node has seen missing values
+    asks = split.found.nonzero()[0]
+    split = Split(*(a[asks] for a in split))
     code = binned.look_up(split.col[rows.node], rows.row)
-    right = (code > split.code[rows.node]) | (code == 0) & split.gap[rows.node]
-    return rows._replace(node=2*rows.node + right)
+    missing = code == 0
+    right = (code > split.code[rows.node]) | missing & split.gap[rows.node]
+    gaps[asks[rows.node[missing]]] = True
+    return rows._replace(node=2*rows.node + right), gaps
+
+def _most_right(nodes, left):
+    "Say whether right children have as many training rows as the left ones `left`."
+    return nodes.size[left] <= nodes.size[left+1]
 
 def grow(
     binned:Binned, # columns, from `bin_columns`
@@ -293,37 +303,46 @@ def grow(
     node, row = w.nonzero()
     sums = np.insert(y, 0, 1., 0).take(row, 1)*w[node, row]
     rows = Rows(node, row, sums)
-    levels, done = [], 0
+    levels, seen, done = [], [], 0
     while n:
         level = _Level.of(rows, n)
         ask = level.unlike & (level.sums[0] >= 2*least) & (len(levels) < max_depth)
         rows = rows.take_nodes(ask)
         split = best_splits(binned, rows, level.sums[:, ask], m, least, rng)
-        rows = _send_down(binned, rows, split)
+        rows, gaps = _send_down(binned, rows, split)
         level.split.put(ask, split)
+        seen.append(np.zeros(n, bool))
+        seen[-1][ask] = gaps
         done += n
         levels.append(level.nodes(done))
         n = 2*int(split.found.sum())
-    return _stack(levels)
+    nodes = _stack(levels)
+    # where training had no gap, one goes with most rows, as in scikit-learn
+    ask, most = nodes.left.nonzero()[0], nodes.gap.copy()
+    most[ask] = _most_right(nodes, nodes.left[ask])
+    return nodes._replace(gap=np.where(np.concatenate(seen), nodes.gap, most))
 
 # %% ../nbs/lib/forests.ipynb #03312789
 def leaves(
     nodes:Nodes, # of some trees
     roots:np.ndarray, # numbers of the roots (t,)
-    X:np.ndarray, # rows (n,p)
+    X:np.ndarray, # rows (n,p); NaN where missing, -inf for a new word
     step:Callable=None, # called on the way with (row, node, next node)
 )->np.ndarray: # numbers of the leaves (t,n)
     "Send all rows down all trees."
     n, p = X.shape
     values = np.ascontiguousarray(X).ravel()
+    new = (values == -np.inf).any()   # words that training did not have
     at = np.repeat(roots, n)
     go = nodes.left[at].nonzero()[0]   # those that are not in a leaf yet
     while len(go):
         here = at[go]
         row = go % n
         x = values.take(row*p + nodes.col[here])
+        left = nodes.left[here]
         right = (x > nodes.cut[here]) | np.isnan(x) & nodes.gap[here]
-        there = nodes.left[here] + right
+        if new: right = np.where(x == -np.inf, _most_right(nodes, left), right)
+        there = left + right
         if step: step(row, here, there)
         at[go] = there
         go = go[nodes.left[there] > 0]
@@ -341,19 +360,40 @@ def _check_words(name, x):
     if not isinstance(x.dtype, pd.CategoricalDtype):
         check_written(x, name, f"Or words: df[{name!r}].astype('category').")
 
-def _is_amount(x):
-    "Tell a column of numbers, or of True and False with gaps, from words."
-    yes_no = x.dtype == object and pd.api.types.infer_dtype(x) == 'boolean'
-    return yes_no or _is_number(x)
+def _columns_of(X):
+    "Yield the columns of a DataFrame by name; True, False and gaps are numbers."
+    for name, x in X.infer_objects().items():
+        if x.dtype == object and pd.api.types.infer_dtype(x) == 'boolean':
+            x = x.astype('boolean')
+        yield name, x
+
+def _words(name, x):
+    "Return the words of a column in order."
+    ordered = isinstance(x.dtype, pd.CategoricalDtype)
+    words, _ = distinct(x.cat.categories if ordered else x, name)
+    return words if ordered else in_order(words)
 
 def _categories(X):
     "Find the columns of words of a DataFrame: name -> its words in order."
     if not len(X.columns):
         raise ValueError('The table has no columns. Expected one or more.')
-    for name in X.columns: get_column(X, name)   # each name once
-    words = {k: x for k, x in X.infer_objects().items() if not _is_amount(x)}
+    for name in X.columns:
+        exact_key(name)   # it is a name that a file can keep
+        get_column(X, name)   # and is there once
+    for name, x in X.items():
+        if x.dtype.kind in 'iu': _check_long(x, name)
+    words = {k: x for k, x in _columns_of(X) if not _is_number(x)}
     for name, x in words.items(): _check_words(name, x)
-    return {k: pd.Categorical(x).categories for k, x in words.items()}
+    return {k: _words(k, x) for k, x in words.items()}
+
+def _check_long(x, name):
+    "Refuse whole numbers of which some become one as floats."
+    x = pd.Series(x).dropna()
+    if not len(x) or max(abs(int(x.min())), abs(int(x.max()))) <= 2**53: return
+    if x.nunique() == x.astype(float).nunique(): return
+    raise ValueError(f'Column {name!r} holds numbers so long that trees cannot tell '
+                     f'neighbours apart, up to {x.max()}. If they are names of things, '
+                     'make words of them: .astype(str).')
 
 def _known_numbers(x):
     "Turn a column that held numbers in training into an array."
@@ -364,22 +404,22 @@ def _known_numbers(x):
                    'Make numbers of them with pd.to_numeric.')
     return pd.to_numeric(x).to_numpy(float, na_value=np.nan)
 
-def _known_words(x, words):
-    "Turn a column of words into their numbers of training; NaN if missing or new."
-    if _is_number(x) and not _is_number(words):
+def _known_words(name, x, words):
+    "Turn words into their numbers of training; NaN if missing, -1 if new."
+    if _is_number(x) and any(isinstance(w, str) for w in words):
         some = ', '.join(map(str, words[:3]))
         wrong = f'should hold words, as in training ({some})'
         check_rows(x, x.notna().to_numpy(), wrong,
                    'Give the words that stand for these numbers.')
-    codes = words.get_indexer(x.astype(object))
-    return np.where(codes < 0, np.nan, codes)
+    codes = look_up(x, words, name)
+    return np.where(codes == -1, np.nan, np.maximum(codes, -1))
 
 def _numbers(X, categories):
-    "Turn a DataFrame into one of numbers; missing and unknown words become NaN."
+    "Turn a DataFrame into one of numbers; a missing word becomes NaN, a new one -1."
     out = {}
-    for name, x in X.infer_objects().items():
+    for name, x in _columns_of(X):
         words = categories.get(name)
-        out[name] = _known_numbers(x) if words is None else _known_words(x, words)
+        out[name] = _known_numbers(x) if words is None else _known_words(name, x, words)
     return pd.DataFrame(out, index=X.index)
 
 # %% ../nbs/lib/forests.ipynb #e5e9fdd7
@@ -460,8 +500,7 @@ class _Explains:
         check_is_fitted(self)
         j, cut = self.nodes_.col[i], self.nodes_.cut[i]
         if j < 0: return ''
-        name = f'column {j}'
-        if hasattr(self, 'feature_names_in_'): name = self.feature_names_in_[j]
+        name = f'column {j}' if self.names_ is None else self.names_[j]
         if cut == -np.inf: return f'{name} is missing?'
         gap = ' or missing' if self.gaps_[j] and not self.nodes_.gap[i] else ''
         words = self.categories_.get(name)
@@ -539,6 +578,8 @@ def _check_trees(nodes, roots, gaps, p):
     if not good: raise ValueError('its parts do not fit together')
 
 # %% ../nbs/lib/forests.ipynb #a4c552f0
+_LONG = np.int64, np.uint64   # types of numbers that can be too long for a float
+
 class _Trees(_Explains, Saved, BaseEstimator):
     "What trees and forests share."
     n_estimators, bootstrap, oob_score = 1, False, False   # in a forest: settings
@@ -581,16 +622,33 @@ class _Trees(_Explains, Saved, BaseEstimator):
 
     def _table(self, X, y=None, fit=False):
         "Check a table, make numbers of it (n,p); in `fit`, learn columns, check `y`."
-        known = {} if fit else self.categories_
+        known, names = ({}, None) if fit else (self.categories_, self.names_)
         if isinstance(X, pd.DataFrame):
             if fit: known = _categories(X)
             validate_data(self, X, reset=fit, skip_check_array=True)   # only the names
+            names = self._check_names(list(X.columns), fit)
             X = _numbers(X, known)
+        elif fit and getattr(X, 'dtype', None) in _LONG:
+            for j, x in enumerate(np.atleast_2d(X.T)): _check_long(x, j)
         kw = dict(reset=fit, dtype=float, ensure_all_finite='allow-nan')
-        if not fit: return validate_data(self, X, **kw)
+        if not fit: return self._with_new_words(validate_data(self, X, **kw))
         out = validate_data(self, X, self._check(y), y_numeric=self._numeric, **kw)
-        self.categories_ = known   # not before all is well
+        self.categories_, self.names_ = known, names   # not before all is well
         return out
+
+    def _check_names(self, names, fit):
+        "Refuse other columns: scikit-learn does not, where names are no text."
+        if not fit and self.names_ is not None and names != self.names_:
+            raise ValueError(f'The columns are {names}. Expected those of training, in '
+                             f'the same order: {self.names_}.')
+        return names
+
+    def _with_new_words(self, X):
+        "Mark the words that training did not have by -inf, which `leaves` understands."
+        words = [c in self.categories_ for c in self.names_ or ()]
+        if not any(words): return X
+        new = (X == -1) & words
+        return np.where(new, -np.inf, X) if new.any() else X
 
     # To learn and to answer
 
@@ -599,9 +657,10 @@ class _Trees(_Explains, Saved, BaseEstimator):
         y:'pd.Series | np.ndarray', # answers (n,)
     )->'_Trees': # itself; raises ValueError, TypeError
         "Grow the trees."
-        name = getattr(y, 'name', None)
+        name = y.name if isinstance(y, pd.Series) else None
+        exact_key(name)   # it is one that a file can keep
         X, y = self._table(X, y, fit=True)
-        self.answer_name_ = name if isinstance(name, str) else None
+        self.answer_name_ = name
         n, p = X.shape
         answers = self._targets(y)
         m, max_depth = self._settings(p)
@@ -650,11 +709,11 @@ class _Trees(_Explains, Saved, BaseEstimator):
         check_is_fitted(self)
         arrays = dict(self.nodes_._asdict(), roots=self.roots_, gaps=self.gaps_)
         tensors = {k: torch.as_tensor(np.asarray(v)) for k, v in arrays.items()}
-        words = [[name, np.asarray(w).tolist()] for name, w in self.categories_.items()]
+        words = [*map(list, self.categories_.items())]
         about = {k: getattr(self, k) for k in self._kept if hasattr(self, k)}
-        about.update(settings=self.get_params(), words=words)
-        for k, v in dict(classes='classes_', columns='feature_names_in_').items():
-            if hasattr(self, v): about[k] = getattr(self, v).tolist()
+        about.update(settings=self.get_params(), words=words, columns=self.names_)
+        if hasattr(self, 'classes_'):
+            about.update(classes=self.classes_.tolist(), type=self.classes_.dtype.str)
         return about, tensors
 
     @classmethod
@@ -667,31 +726,64 @@ class _Trees(_Explains, Saved, BaseEstimator):
         self.answer_name_ = None   # files of version 0.1.0 have none
         for k in self._kept:
             if k in about: setattr(self, k, about[k])
-        if 'classes' in about: self.classes_ = np.array(about['classes'])
-        if 'columns' in about:
-            self.feature_names_in_ = np.array(about['columns'], dtype=object)
-        self.categories_ = {name: pd.Index(words) for name, words in about['words']}
+        if 'classes' in about:
+            self.classes_ = _classes(about['classes'], about.get('type'))
+        self.names_ = about.get('columns')
+        if self.names_ and all(isinstance(c, str) for c in self.names_):
+            self.feature_names_in_ = np.array(self.names_, dtype=object)
+        self.categories_ = dict(about['words'])
         return self
 
 # %% ../nbs/lib/forests.ipynb #e4e3974d
+def _classes(values, dtype=None):
+    "Make an array of classes; those that are neither numbers nor text stay whole."
+    if dtype in (None, object, '|O'):
+        kinds = {exact_key(v)[0] for v in values}
+        plain = dtype is None or kinds in ({'a number'}, {'True or False'})
+        if not plain: return pd.Series(values, dtype=object).to_numpy()
+        dtype = None
+    return np.array(values, dtype)
+
+def _name_of(y):
+    "Return the name of the answers; 0 and '' are names."
+    name = getattr(y, 'name', None)
+    return 'y' if name is None else name
+
+def _as_they_are(y):
+    """Keep answers of several types, and those of a type of pandas, as they are. Of 1
+    and 'a' numpy makes text, of long numbers and of bools scikit-learn makes floats."""
+    mixed = isinstance(y, list) and len(set(map(type, y))) > 1
+    ours = isinstance(y, pd.Series) and not isinstance(y.dtype, np.dtype)
+    if not mixed and not ours: return y
+    y = pd.Series(y, dtype=object)
+    return y.where(y.notna(), None).to_numpy()
+
 class _Classes(ClassifierMixin):
     "Predict one of several classes."
     _auto, _numeric = 'sqrt', False
 
     def _check(self, y):
         "Refuse amounts in another notation: each would be a class."
+        name, y = _name_of(y), _as_they_are(y)
         words = np.asarray(y).dtype.kind in 'OUT'
         found = written(pd.Series(y)) if words and np.ndim(y) == 1 else None
         if found and found.kind == 'numbers' and found.way != 'plain':
-            check_written(y, getattr(y, 'name', None) or 'y',
-                          'Then use ForestRegressor or TreeRegressor.')
+            check_written(y, name, 'Then use ForestRegressor or TreeRegressor.')
         return y
 
     def _targets(self, y):
         "Turn classes into columns of 0 and 1 (k,n); two classes are one column."
-        check_classification_targets(y)
-        self.classes_, i = np.unique(y, return_inverse=True)
-        k = len(self.classes_)
+        if y.dtype != object: check_classification_targets(y)
+        values, i = distinct(y, 'y')
+        check_rows(y, i < 0, 'is what we want to predict, and has gaps',
+                   'Train on the rows that have an answer.', name='y')
+        amounts = [v for v in values if isinstance(v, float) and v % 1]
+        if amounts:
+            raise ValueError(f'y holds {amounts[0]!r}, an amount. Expected classes; '
+                             'for amounts there are TreeRegressor and ForestRegressor.')
+        values = in_order(values)
+        i, self.classes_ = look_up(y, values, 'y'), _classes(values, y.dtype)
+        k = len(values)
         if k < 2:
             raise ValueError(f'y holds only one class, {self.classes_[0]}. '
                              'Expected two or more.')
@@ -702,6 +794,18 @@ class _Classes(ClassifierMixin):
     def _right(self, y, probs, known):
         return (self.classes_[probs[known].argmax(1)] == y[known]).mean()
     def _say(self, probs): return f'{self.classes_[probs.argmax()]} {probs.max():.0%}'
+
+    def score(self,
+        X:'pd.DataFrame | np.ndarray', # table (n,p), as in `fit`
+        y:'pd.Series | np.ndarray', # the right classes (n,)
+        sample_weight:np.ndarray=None, # how much each row counts (n,); None: all alike
+    )->float: # from 0 to 1; raises ValueError
+        "Return the share of predictions that are right."
+        said = self._mean(X).argmax(1)
+        y = column_or_1d(_as_they_are(y))
+        check_consistent_length(said, y)
+        right = said == look_up(y, self.classes_.tolist(), 'y')
+        return float(np.average(right, weights=sample_weight))
 
     def predict_proba(self,
         X:'pd.DataFrame | np.ndarray', # table (n,p), as in `fit`
@@ -727,7 +831,7 @@ class _Values(RegressorMixin):
             check_written(y, getattr(y, 'name', None) or 'y')
             check_rows(y, words, 'should hold numbers', 'For words there are '
                        'TreeClassifier and ForestClassifier.',
-                       name=getattr(y, 'name', None) or 'y')
+                       name=_name_of(y))
         return y
 
     def _targets(self, y):

@@ -15,8 +15,8 @@ import numpy as np, pandas as pd
 from .core import check_rows, document, tilde
 
 # %% ../nbs/lib/tables.ipynb #62161dea
-_GAPS = {*'? ?? - -- --- . .. n/a na n.a. nan null none nil missing unknown #n/a'.split(),
-         '', '#null!', '#div/0!', '#value!', '#ref!', '(null)', '<na>'}
+_GAPS = {*'? ?? - -- --- . .. n/a na n.a. nan null none nil missing unknown'.split(),
+         '', '#n/a', '#null!', '#div/0!', '#value!', '#ref!', '(null)', '<na>'}
 _MONEY = r'[$€£¥₹₽₩₺]|(?:USD|EUR|GBP|CHF|JPY|Rs\.?)\b'
 _AMOUNT = re.compile(
     rf"[+\-−]?\s?(?P<before>{_MONEY})?\s?[+\-−]?"
@@ -29,7 +29,8 @@ _THOUSANDS = re.compile(r"\d{1,3}(?:(?P<sep>[,.'’ \xa0\u2009\u202f])\d{3})"
 
 _MONTH = r'(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?'
 _DAY, _MON, _YEAR = r'(?:0?[1-9]|[12]\d|3[01])', r'(?:0?[1-9]|1[0-2])', r'[12]\d{3}'
-_CLOCK = r'\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s?[ap]m)?\s?(?:z|utc|[+-]\d\d:?\d\d)?'
+_CLOCK = (r'\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s?[ap]m)?'
+          r'\s?(?:z|utc|[+-]\d\d:?\d\d)?')
 _DATE = re.compile('|'.join([
     rf'{_YEAR}([-/.]){_MON}\1{_DAY}(?:[T\s]+{_CLOCK})?',   # 2024-01-31
     rf'{_DAY}([-/.]){_MON}\2{_YEAR}(?:,?\s+{_CLOCK})?',   # 31.1.2024
@@ -37,7 +38,8 @@ _DATE = re.compile('|'.join([
     rf'{_DAY}/{_MON}/\d\d(?:,?\s+{_CLOCK})?',   # 31/1/24
     rf'{_MON}/{_DAY}/\d\d(?:,?\s+{_CLOCK})?',
     r'(?:0[1-9]|[12]\d|3[01])\.(?:0[1-9]|1[0-2])\.\d\d',   # 31.01.24; 1.2.3 is none
-    rf'(?:[a-z]{{3,9}},?\s+)?{_DAY}[-\s.]+{_MONTH}[-\s,]+(?:{_YEAR}|\d\d)(?:,?\s+{_CLOCK})?',
+    rf'(?:[a-z]{{3,9}},?\s+)?{_DAY}[-\s.]+{_MONTH}[-\s,]+(?:{_YEAR}|\d\d)'
+    rf'(?:,?\s+{_CLOCK})?',
     rf'(?:[a-z]{{3,9}},?\s+)?{_MONTH}\s+{_DAY},?\s+{_YEAR}(?:,?\s+{_CLOCK})?',
     rf'{_YEAR}-?Q[1-4]', rf'{_YEAR}-(?:0[1-9]|1[0-2])', rf'{_MONTH}[-\s]{_YEAR}',
     r'(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?']), re.I)   # 10:30
@@ -46,7 +48,7 @@ class Written(NamedTuple):
     "What a column of words looks like, if they are not just words."
     kind:str # 'numbers' or 'dates'
     says:str # what it holds, for a message, e.g. 'numbers with decimal commas'
-    todo:str # what to do, e.g. "Read the file again with pd.read_csv(..., decimal=',')."
+    todo:str # what to do, e.g. "Read the file again with pd.read_csv(...)."
     odd:list # values that are neither: gaps such as '?', or other words
     # 'plain': numbers as Python writes them; 'comma': with decimal commas; both with
     # nothing else among them; 'other'
@@ -118,7 +120,8 @@ def _as_numbers(gaps, rest, rows, name):
     unit = all(s[0].isalpha() for s in signs)
     if plain and few and unit: return None   # grades, versions, 10 kg: categories
     way = 'other'
-    if not signs and not odd and not marks: way = min(notations - {'plain'}, default='plain')
+    if not signs and not odd and not marks:
+        way = min(notations - {'plain'}, default='plain')
     return _say_numbers(notations, marks, signs, odd, way, name)
 
 def _say_numbers(notations, marks, signs, odd, way, name):
@@ -135,7 +138,7 @@ def _say_numbers(notations, marks, signs, odd, way, name):
         todo += " Or with decimal=',', if 1,234 is a little more than 1."
     if signs:
         first = f'Read the file with na_values={odd[:5]}, then: ' if odd else ''
-        todo = f'{first}{col}{_steps(notations, marks, signs)}.'
+        todo = f'{first}Make numbers of them: {col}{_steps(notations, marks, signs)}.'
     what = 'numbers written as text' + (' with ' if says else '') + ' and '.join(says)
     return Written('numbers', what, todo, odd, way)
 
@@ -149,7 +152,7 @@ def written(
     must be numbers, or dates, and all signs (%, $, kg) the same. These stay words: a
     column in which a whole number has zeros in front or more than 15 digits (postal
     codes, ids); and one with up to 25 different numbers as Python writes them, maybe
-    with a unit in letters, each there twice or more on average (grades, sizes, versions)."""
+    with a unit in letters, each there twice or more on average (grades, sizes)."""
     if not isinstance(col, pd.Series): col = pd.Series(col, dtype=object)
     if name is None: name = col.name
     values = pd.unique(col.dropna())
@@ -240,8 +243,8 @@ _NO_TABLE = {   # how a file begins: what it is, what to do
     b'\x89HDF': ('an HDF5 file', 'pd.read_hdf(path)'),
     b'%PDF': ('a PDF', 'a program that gets tables out of PDFs'),
     b'\x28\xb5\x2f\xfd': ('packed with zstd', 'unzstd')}
-_EXCEL = ('is an Excel file, not text. Give the table: pd.read_excel(path); or save it in '
-          'Excel as "CSV UTF-8".')
+_EXCEL = ('is an Excel file, not text. Give the table: pd.read_excel(path); or save it '
+          'in Excel as "CSV UTF-8".')
 
 def _one_member(path, raw):
     "Return the only file in a zip."
@@ -252,7 +255,8 @@ def _one_member(path, raw):
                 raise ValueError(f'{tilde(path)} {_EXCEL}')
             if len(names) == 1: return z.read(names[0])
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as e:
-        if path.suffix.lower() != '.zip': raise ValueError(f'{tilde(path)} {_EXCEL}') from e
+        if path.suffix.lower() != '.zip':
+            raise ValueError(f'{tilde(path)} {_EXCEL}') from e
         raise ValueError(f'{tilde(path)} is a damaged zip: {e}. Get it again.') from e
     raise ValueError(f'{tilde(path)} is a zip with {len(names)} files: '
                      f"{', '.join(names[:3])}. Unpack it, and give one of them.")
@@ -266,7 +270,8 @@ def _unpacked(path):
         for start, f in unpack.items():
             if raw.startswith(start): return f(raw)
     except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as e:
-        raise ValueError(f'{tilde(path)} is cut off or damaged: {e}. Get it again.') from e
+        raise ValueError(f'{tilde(path)} is cut off or damaged: {e}. '
+                         'Get it again.') from e
     if raw.startswith(b'PK\x03\x04'): return _one_member(path, raw)
     for start, (what, use) in _NO_TABLE.items():
         if raw.startswith(start):
@@ -274,14 +279,15 @@ def _unpacked(path):
     return raw
 
 _BOMS = [(b'\xff\xfe\0\0', 'utf-32'), (b'\0\0\xfe\xff', 'utf-32'),
-         (b'\xff\xfe', 'utf-16'), (b'\xfe\xff', 'utf-16'), (b'\xef\xbb\xbf', 'utf-8-sig')]
+         (b'\xff\xfe', 'utf-16'), (b'\xfe\xff', 'utf-16'),
+         (b'\xef\xbb\xbf', 'utf-8-sig')]
 _ASK = "Say which it is: read_table(path, encoding='...')."
 
 def _find_encoding(path, raw):
     "Find how a text is encoded; raises ValueError where that is not clear."
     for start, name in _BOMS:
         if raw.startswith(start): return name
-    if b'\0' in raw[:1000]:   # UTF-16 without its mark: every second byte of English is 0
+    if b'\0' in raw[:1000]:   # UTF-16 without its mark: every second byte is 0
         even, odd = raw[:1000:2].count(0), raw[1:1000:2].count(0)
         return 'utf-16-be' if even > odd else 'utf-16-le'
     try:
@@ -294,8 +300,8 @@ def _find_encoding(path, raw):
     try: raw.decode('cp1252')
     except UnicodeDecodeError: good = bad
     if good >= bad:
-        raise ValueError(f'{tilde(path)} is not in UTF-8 or cp1252, or damaged: row {row} '
-                         f'has the byte {raw[first]:#x}. {_ASK}')
+        raise ValueError(f'{tilde(path)} is not in UTF-8 or cp1252, or damaged: row '
+                         f'{row} has the byte {raw[first]:#x}. {_ASK}')
     return 'cp1252'
 
 def _utf8(path, raw, encoding, show=True):
@@ -306,14 +312,15 @@ def _utf8(path, raw, encoding, show=True):
     except (LookupError, UnicodeError) as e:
         raise ValueError(f'{tilde(path)} cannot be read as {found}: {e}. {_ASK}') from e
     if '\0' in text:
-        raise ValueError(f'{tilde(path)} has zero bytes: it is no text. Expected a table '
-                         'of text, such as a CSV file.')
+        raise ValueError(f'{tilde(path)} has zero bytes: it is no text. Expected a '
+                         'table of text, such as a CSV file.')
     if found == 'cp1252' and not encoding and show:
         odd = re.search(r'[^\0-\x7f]', text).start()
         says = text[max(0, odd-15):odd+15].split('\n')
         some = max(says, key=lambda s: not s.isascii())
-        warnings.warn(f'{tilde(path)} is not in UTF-8. It is read as cp1252, of Western '
-                      f'Europe: {some!r}. If that looks wrong: {_ASK}', stacklevel=5)
+        warnings.warn(f'{tilde(path)} is not in UTF-8. It is read as cp1252, of '
+                      f'Western Europe: {some!r}. If that looks wrong: {_ASK}',
+                      stacklevel=5)
     return text.encode('utf-8', 'surrogatepass')
 
 # %% ../nbs/lib/tables.ipynb #a5b30b35
@@ -322,13 +329,15 @@ _SEPS = ',', ';', '\t', '|', '::'
 def _records(text, sep):
     "Cut the beginning of a text into records of fields."
     if sep == '::': return [line.split('::') for line in text.splitlines() if line]
-    try: return [r for r in csv.reader(io.StringIO(text, newline=''), delimiter=sep) if r]
+    lines = io.StringIO(text, newline='')
+    try: return [r for r in csv.reader(lines, delimiter=sep) if r]
     except csv.Error: return []
 
 def _regular(records):
-    "Return which share of the records have as many fields as the first; 0 for one field."
-    n = len(records[0]) if records else 0
-    return sum(len(r) == n for r in records)/len(records) if n > 1 else 0
+    "Return which share of the rows have as many fields as the first; 0 for one field."
+    n, later = len(records[0]) if records else 0, records[1:]
+    if n < 2 or not later: return float(n > 1)
+    return sum(len(r) == n for r in later)/len(later)
 
 def _find_sep(path, text):
     "Find which mark separates the fields."
@@ -345,7 +354,8 @@ def _find_sep(path, text):
 def _whole(words):
     "Return text as whole numbers, if all of it is written as Python writes them."
     found = words.dropna().unique()
-    if not all(re.fullmatch(r'(?:-?[1-9]\d{0,18}|0)(?:\.0)?', w) for w in found): return None
+    number = re.compile(r'(?:-?[1-9]\d{0,18}|0)(?:\.0)?')
+    if not all(number.fullmatch(w) for w in found): return None
     floats = [w.endswith('.0') for w in found]   # what was saved with gaps
     if any(floats) and not all(floats): return None
     if any(len(w) > 17 for w in found if w.endswith('.0')): return None
@@ -359,21 +369,24 @@ class TableFile:
     def __init__(self,
         path:'str|Path', # the file; gzip, bz2, xz, or a zip with one file, too
         sep:str=None, # between the fields: , ; tab | or ::; None: find it
-        encoding:str=None, # None: UTF-8 and UTF-16 are found, else cp1252, with a warning
+        encoding:str=None, # None: UTF-8, UTF-16 are found, else cp1252, with a warning
         *,
         show:bool=True, # warn of an encoding that is a guess
     ): # raises FileNotFoundError, IsADirectoryError, ValueError
         self.path = path = Path(path).expanduser()
-        if path.is_dir(): raise IsADirectoryError(f'{tilde(path)} is a folder. Expected a file.')
-        if not path.is_file(): raise FileNotFoundError(f'There is no file {tilde(path)}.')
+        if path.is_dir():
+            raise IsADirectoryError(f'{tilde(path)} is a folder. Expected a file.')
+        if not path.is_file():
+            raise FileNotFoundError(f'There is no file {tilde(path)}.')
         self.raw = _utf8(path, _unpacked(path), encoding, show)
-        if not self.raw.strip(): raise ValueError(f'{tilde(path)} is empty.')
+        if not (self.raw[:1000].strip() or self.raw.strip()):
+            raise ValueError(f'{tilde(path)} is empty.')
         told = re.match(rb'"?sep=(.)"?\r?\n', self.raw)   # Excel's own hint
         if told: self.raw, sep = self.raw[told.end():], sep or told[1].decode()
         head = self._head()
         if re.match(r'\s*(?:<!doctype|<html|<\?xml)', head, re.I):
-            raise ValueError(f'{tilde(path)} is a page of the web, not a table. Download '
-                             'the file itself.')
+            raise ValueError(f'{tilde(path)} is a page of the web, not a table. '
+                             'Download the file itself.')
         self.sep = sep or _find_sep(path, head)
         records = _records(head, self.sep)
         first = records[0] if records else []
@@ -382,7 +395,7 @@ class TableFile:
         self.spaced = bool(later) and all(f.startswith(' ') for f in later)
         self.first = [f.lstrip() for f in first] if self.spaced else first
 
-    def _head(self, size=50_000):
+    def _head(self, size=8_000):
         "Return whole lines from the beginning."
         head = self.raw[:size]
         if len(self.raw) > size and b'\n' in head: head = head[:head.rindex(b'\n')+1]
@@ -399,7 +412,7 @@ class TableFile:
             re.search(start, self.raw) for start in starts)
 
     def read(self,
-        exact:list=None, # columns that are as written: whole numbers or text; None: see below
+        exact:list=None, # columns to keep as written; None: see below
         **kwargs, # for `pd.read_csv`
     )->pd.DataFrame: # raises ValueError
         """Read the table.
@@ -413,7 +426,8 @@ class TableFile:
         df = self._parse(kwargs)
         risky = df.columns if exact is None else [c for c in exact if c in df.columns]
         if len(risky): self._keep(df, risky, exact is not None, kwargs)
-        if kwargs.get('header', 'infer') == 'infer' and len({*self.first}) < len(self.first) == df.shape[1]:
+        twice = len({*self.first}) < len(self.first) == df.shape[1]
+        if twice and kwargs.get('header', 'infer') == 'infer':
             df.columns = self.first   # pandas calls the second 'name.1'
         return df
 
@@ -440,13 +454,16 @@ class TableFile:
             with warnings.catch_warnings():
                 warnings.simplefilter('ignore', pd.errors.DtypeWarning)
                 df = pd.read_csv(io.BytesIO(self.raw), **kwargs)
-        except pd.errors.EmptyDataError as e: raise ValueError(f'{name} is empty.') from e
+        except pd.errors.EmptyDataError as e:
+            raise ValueError(f'{name} is empty.') from e
         except pd.errors.ParserError as e: raise ValueError(self._why(str(e))) from e
-        wider = self.wider and kwargs.get('header', 'infer') == 'infer'   # pandas makes an index of it
+        wider = self.wider and kwargs.get('header', 'infer') == 'infer'
+        # else pandas makes an index of the first field
         if wider or not df.index.equals(pd.RangeIndex(len(df))):
-            raise ValueError(f'{name}: row 2 has more fields than the first row, which '
-                             f'names {len(self.first)} columns: {self.first[:5]}. Give each '
-                             'column a name, and put texts with a separator into quotes.')
+            raise ValueError(
+                f'{name}: row 2 has more fields than the first row, which names '
+                f'{len(self.first)} columns: {self.first[:5]}. Give each column a '
+                'name, and put texts with a separator into quotes.')
         return df
 
     def _why(self, error):
@@ -457,25 +474,26 @@ class TableFile:
             lines = self.raw.splitlines()
             says = lines[row-1].decode('utf-8', 'replace') if row <= len(lines) else ''
             says = says.replace('\x1f', '::')
-            return (f'{name}: row {row} has {have} fields, expected {want}: {says[:80]!r}. '
-                    f'A text with {sep!r} in it must be in quotes.')
+            return (f'{name}: row {row} has {have} fields, expected {want}: '
+                    f'{says[:80]!r}. A text with {sep!r} in it must be in quotes.')
         open_ = re.search(r'EOF inside string starting at row (\d+)', error)
         if open_:
-            return (f'{name}: a quotation mark in row {int(open_[1])+1} is never closed. '
-                    'Close it, or write it twice inside a text in quotes.')
+            return (f'{name}: a quotation mark in row {int(open_[1])+1} is never '
+                    'closed. Close it, or write it twice inside a text in quotes.')
         return f'{name} cannot be read as a table: {error.strip()}'
 
 def read_table(
     path:'str|Path', # the file; gzip, bz2, xz, or a zip with one file, too
     sep:str=None, # between the fields: , ; tab | or ::; None: find it
     encoding:str=None, # None: UTF-8 and UTF-16 are found, else cp1252, with a warning
-    exact:list=None, # columns to keep as written: whole numbers or text; None: see below
+    exact:list=None, # columns to keep as written; None: see below
     **kwargs, # for `pd.read_csv`
 )->pd.DataFrame: # raises FileNotFoundError, IsADirectoryError, ValueError
     """Read a table of text with `pd.read_csv`, without its guesses.
 
-    Numbers with zeros in front (007) stay text. A column in `exact` stays as written
-    whatever it holds. A mistake in the file is named with its row."""
+    Numbers with zeros in front (007) stay text. A column in `exact` holds whole numbers
+    if all are written in the usual way, else text. Where a blank follows each
+    separator, it belongs to the separator. A mistake is named with its row."""
     return TableFile(path, sep, encoding).read(exact, **kwargs)
 
 # %% ../nbs/lib/tables.ipynb #8a395d11

@@ -12,7 +12,7 @@ import numpy as np, pandas as pd, torch
 from torch import nn
 from torch.nn import functional as F
 
-from .core import Saved, check_int, check_number, check_rows
+from .core import Saved, as_list, check_int, check_number, check_rows
 from .core import check_same_length, distinct, document, exact_key
 from .core import get_column, in_order, look_up, renamed
 from .tables import check_written, written
@@ -33,9 +33,9 @@ def to_numbers(
     num = pd.to_numeric(values, errors='coerce')
     bad = (num.isna() & col.notna()).to_numpy()
     if bad.any(): check_written(values, name, 'Or list the column in cat_names.')
-    check_rows(col, bad, 'should hold numbers', 'Correct them, or read those that stand '
-               'for a gap as gaps: pd.read_csv(..., na_values=[...]). Or list the column '
-               'in cat_names.')
+    check_rows(col, bad, 'should hold numbers', 'Correct them, or read those that '
+               'stand for a gap as gaps: pd.read_csv(..., na_values=[...]). Or list '
+               'the column in cat_names.')
     x = num.to_numpy(float, na_value=np.nan)
     check_rows(col, np.abs(x) > 1e30,
                'holds infinity, or a number too large to count with',
@@ -84,11 +84,11 @@ def _learned(df, name, log):
     return dict(fill=fill, gaps=bool(gaps.any()), log=log, mean=float(x.mean()),
                 std=0. if same else float(x.std()))
 
-def _as_list(names):
+def _names(names, what):
     "Make a list of the name of a column, or of many; None: of none."
     if names is None: return []
-    one = isinstance(names, str) or not hasattr(names, '__iter__')   # 0 is a name
-    return [names] if one else list(names)
+    if not hasattr(names, '__iter__'): return [names]   # 0 is a name
+    return as_list(names, what, one=str)
 
 def _check_columns(df, cats, conts, logs):
     "Refuse columns that are not there, that are named twice, or that are none."
@@ -117,7 +117,9 @@ class TabularPrep:
         cont_names:list=(), # columns of numbers (continuous)
         log_names:list=(), # those of `cont_names` to put on a logarithmic scale
     ): # raises TypeError, ValueError
-        cats, conts, logs = map(_as_list, (cat_names, cont_names, log_names))
+        cats = _names(cat_names, 'cat_names')
+        conts = _names(cont_names, 'cont_names')
+        logs = _names(log_names, 'log_names')
         _check_columns(df, cats, conts, logs)
         self.vocabs = {c: _vocab(df, c) for c in cats}
         self.scales = {c: _learned(df, c, c in logs) for c in conts}
@@ -176,7 +178,8 @@ def _column_kind(name, col, n):
     found = written(col, name) if words and col.dtype.kind not in 'bmMc' else None
     if found and found.kind == 'dates': return 'out'
     if found and found.way != 'plain':   # else the words would be left out, or classes
-        check_written(col, name, 'Or name the columns: cat_names=[...], cont_names=[...].')
+        check_written(col, name, 'Or name the columns: cat_names=[...], '
+                      'cont_names=[...].')
     whole = not words and (known % 1 == 0).all()
     k = known.astype(str).nunique()
     moments = col.dtype.kind in 'mMc' or isinstance(col.dtype, pd.PeriodDtype)
@@ -308,7 +311,7 @@ class _Tabular(Saved):
         check_number(0, below=1, drop=drop)
         self.cat_names = cat_names
         self.cont_names = cont_names
-        self.log_names = _as_list(log_names)
+        self.log_names = _names(log_names, 'log_names')
         self.layers = layers
         self.drop = drop
         self.seed = seed
@@ -354,7 +357,9 @@ class _Tabular(Saved):
         "Return the columns to learn from: categories, numbers, logarithms."
         if self.cat_names is None and self.cont_names is None:
             cats, conts = split_columns(X, name)
-        else: cats, conts = _as_list(self.cat_names), _as_list(self.cont_names)
+        else:
+            cats = _names(self.cat_names, 'cat_names')
+            conts = _names(self.cont_names, 'cont_names')
         if name in cats+conts:
             raise ValueError(f'{name!r} is to be predicted, and is among the columns '
                              'to predict from. That is a leak: take it out of '

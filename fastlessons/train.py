@@ -8,6 +8,7 @@ __all__ = ['numerical_gradient', 'read_digits', 'Batches', 'check_batch', 'valid
 
 # %% ../nbs/lib/train.ipynb #4d697b13
 import math, random, sys, time
+from collections.abc import Callable
 from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 from torch import nn, tensor
 from torch.nn import functional as F
 
-from .core import Saved, check_int, check_name, check_number
+from .core import Saved, as_list, check_int, check_name, check_number
 from .core import check_same_length, document, progress, tilde
 from .data import read_idx
 from .plots import plot_losses
@@ -127,7 +128,7 @@ def validate(
     "Look how good `model` is on `dl`, without training."
     was = model.training
     model.eval()   # dropout rests
-    try: return _means(model, dl, [loss_func, *_as_list(metrics)], check)
+    try: return _means(model, dl, [loss_func, *_functions(metrics)], check)
     finally: model.train(was)   # who trains on by hand trains as before
 
 def _means(model, dl, funcs, check):
@@ -147,7 +148,7 @@ def _means(model, dl, funcs, check):
 
 _empty = 'The {} set is empty. Expected at least one batch.'
 
-def _as_list(fs): return [fs] if callable(fs) else list(fs)
+def _functions(fs): return as_list(fs, 'metrics', one=Callable)
 
 def _device(model):
     "Return where the model is."
@@ -222,7 +223,7 @@ def fit(
     _check_settings(model, epochs, lr, kwargs)
     cbs = list(cbs) if isinstance(cbs, (list, tuple)) else [cbs]
     if show: cbs.append(_shown())
-    run = Run(model, _pair(dls), epochs, lr, loss_func, _as_list(metrics), cbs)
+    run = Run(model, _pair(dls), epochs, lr, loss_func, _functions(metrics), cbs)
     try:
         run.call('setup')
         run.opt = opt_func(model.parameters(), lr=lr, **kwargs)

@@ -124,10 +124,10 @@ def test_misspelt_exercise():
     with pytest.raises(ValueError, match='There are: 01.1, 01.2'): exercise('7', 1)
 
 def test_an_exercise_loads_the_cases_of_its_lesson_only():
-    code = ("import sys; from fastlessons import check; n = len(check.CASES); check.exercise('07.2'); "
+    code = ("import sys; from fastlessons import check; n = len(check.CASES); check.exercise('05.2'); "
             "print(n, *check.CASES, *{'torch', 'fastai', 'numpy'} & set(sys.modules))")
     r = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
-    assert r.stdout.splitlines()[-1] == '0 07.1 07.2 07.3'
+    assert r.stdout.splitlines()[-1] == '0 05.1 05.2 05.3'
 
 def test_register_cases(monkeypatch, capsys):
     monkeypatch.setattr(check, 'CASES', {})
@@ -142,20 +142,20 @@ def test_register_cases(monkeypatch, capsys):
 def wrong(films, i): return i
 
 def test_a_solution_is_shown_after_two_tries(home, capsys):
-    check.solution('07.2')
-    exercise('07.2')                                    # not begun: no try
-    exercise('07.2', wrong)
-    check.solution('07.2')
+    check.solution('05.1')
+    exercise('05.1')                                    # not begun: no try
+    exercise('05.1', wrong)
+    check.solution('05.1')
     out = capsys.readouterr().out
-    assert 'def nearest' not in out and 'Tries so far: 0' in out and 'Tries so far: 1' in out and 'solution(' not in out
-    exercise('07.2', wrong)
-    assert "solution('07.2')" in capsys.readouterr().out   # now it is offered
-    check.solution('07.2')
+    assert 'def prepare' not in out and 'Tries so far: 0' in out and 'Tries so far: 1' in out and 'solution(' not in out
+    exercise('05.1', wrong)
+    assert "solution('05.1')" in capsys.readouterr().out   # now it is offered
+    check.solution('05.1')
     shown = capsys.readouterr().out
     exec(shown, found := {})                            # it can be pasted into a cell, and is right
-    exercise('07.2', found['nearest'])
-    assert shown.startswith('def nearest(') and '✓' in capsys.readouterr().out
-    assert check.tries() == {'07.2': [False, False, True]} and home.exists()
+    exercise('05.1', found['prepare'])
+    assert shown.startswith('def prepare(') and '✓' in capsys.readouterr().out
+    assert check.tries() == {'05.1': [False, False, True]} and home.exists()
 
 def test_a_solution_is_shown_to_whom_solved_it(capsys):
     exercise('01.1', ANSWERS['01.1']['right'][1])

@@ -252,7 +252,8 @@ def test_order_of_rows_and_kind_of_ids_do_not_matter(split, fast):
     assert np.allclose(a, b, atol=1e-4)
     assert fit_ratings(named.astype(dict(user='category'))).predict_pairs('person 3', 1.).known[0] == 'both'
     mixed = split[0].assign(user=[u if u % 2 else f'u{u}' for u in split[0].user])
-    assert fit_ratings(mixed).predict_pairs([3, 'u4', 4, '3'], 1).known.tolist() == ['both', 'both', 'item', 'item']
+    assert fit_ratings(mixed).predict_pairs([3, 'u4', 4], 1).known.tolist() == ['both', 'both', 'item']
+    fails(ValueError, lambda: fit_ratings(mixed).predict_pairs([3, '3'], 1), "'3' (text)")
     dates = split[0].assign(user=pd.Timestamp('2020-01-01') + pd.to_timedelta(split[0].user, 'D'))
     assert fit_ratings(dates).predict_pairs(pd.Timestamp('2020-01-04'), 1).known[0] == 'both'
 
@@ -441,6 +442,19 @@ def test_names_on_a_map_do_not_lie_on_each_other():
     ax = collab.plot_map(np.array([[0., 0], [1, 1], [.01, .01], [.5, 0]]), [*'abcd'])
     assert [t.get_text() for t in ax.texts] == ['a', 'b', 'd'] and len(ax.lines[0].get_xdata()) == 4
 
+def test_kinds_on_a_map_have_a_colour_and_a_name(model):
+    kinds = pd.Series({i: 'even' if i % 2 == 0 else 'odd' for i in range(80)})
+    ax = model.plot_items(12, colour=kinds)
+    assert {t.get_text() for t in ax.texts} == {'even', 'odd'} and len({line.get_color() for line in ax.lines}) == 3
+    fails(ValueError, lambda: collab.plot_map(np.zeros((3, 2)), colour=['a']))
+
+def test_genres(own_home, tmp_path):
+    genres = collab.read_genres(get_data('movielens', 'sample'))
+    assert len(genres) == 300 and genres.str.len().min() > 2 and genres.index.is_unique
+    pd.DataFrame(dict(movieId=[3, 5], title=['A, The', 'B'], genres=['Drama|War', 'Comedy'])).to_csv(tmp_path/'movies.csv', index=False)
+    assert collab.read_genres(tmp_path).to_dict() == {3: 'Drama, War', 5: 'Comedy'}
+    fails(FileNotFoundError, lambda: collab.read_genres(tmp_path/'nothing'), 'MovieLens')
+
 # Time
 
 @pytest.fixture(scope='module')
@@ -495,11 +509,37 @@ def test_settings_are_kept_and_old_files_have_none(table, tmp_path):
     rewrite(path, lambda x, t: x.pop('settings'))
     assert Recommender.load(path).predict(table).equals(again.predict(table))
 
-def test_ids_that_json_does_not_know(table, tmp_path):
-    dates = pd.Timestamp('2020-01-01') + pd.to_timedelta(table.user, 'D')
-    m = fit_ratings(table.assign(user=dates))
-    fails(TypeError, lambda: m.save(tmp_path/'m.safetensors'), 'Timestamp', 'text or numbers')
-    assert not [*tmp_path.iterdir()]
+@pytest.mark.parametrize('user', [lambda u: pd.Timestamp('2020-01-01') + pd.to_timedelta(u, 'D'), lambda u: u + 2**60, lambda u: [f'{v:03}' for v in u], lambda u: [(v, 'a') for v in u], lambda u: pd.Series([v if v % 2 else f'u{v}' for v in u], dtype=object)],
+                         ids=['dates', 'long', 'zeros in front', 'tuples', 'numbers and words'])
+def test_ids_keep_what_they_are(table, user, tmp_path):
+    df = table.assign(user=user(table.user), title=[1900 + i if i % 2 else f'Film {i}' for i in table.item])
+    m = fit_ratings(df, n_factors=2, sweeps=2)
+    again = copy_of(m, tmp_path)
+    assert m.user_ids.nunique() == table.user.nunique() and again.user_ids.equals(m.user_ids) and [*map(type, again.user_ids)] == [*map(type, m.user_ids)]
+    assert again.titles == m.titles and again.predict(df).equals(m.predict(df)) and (m.predict_pairs(df.user, df.item).known == 'both').all()
+    title = next(t for t in m.titles if t not in m.item_ids and not isinstance(t, str))
+    assert again.similar(title).equals(m.similar(title)) and type(title) is int
+
+@pytest.mark.parametrize('ids, words', [([1, '1'], ["'1' (text)"]), ([7, '007'], ["'007'"]), ([True, 2], ['True']), ([2.**60, None], ['last digits']), ([[1], [2]], ['list'])], ids=str)
+def test_ids_that_are_unclear_are_refused(table, ids, words):
+    df = table.assign(item=pd.Series([ids[0] if i % 2 else ids[-1] if ids[-1] is not None else 2.**60 for i in table.item], dtype=object))
+    fails((ValueError, TypeError), lambda: read_ratings(df), 'item', *words)
+
+def test_an_id_in_another_writing_is_refused(fast):
+    for ask in (lambda: fast.predict_pairs('3', 3), lambda: fast.recommend('3'), lambda: fast.predict_pairs(3, '3'), lambda: fast.similar('3'), lambda: fast.predict_pairs(3, [True, False])): fails(ValueError, ask, 'Expected one kind')
+    assert not fast.recommend('new').attrs['known'] and fast.predict_pairs(3., 3).pred.equals(fast.predict_pairs(3, 3).pred)
+
+def test_a_new_user_changes_no_id(table):
+    m = fit_ratings(table.assign(user=table.user + 2**60), n_factors=2, sweeps=2)
+    before = m.user_ids.tolist()
+    m.add_user(2.5, {1: 5}).add_user('me', {1: 5})
+    assert m.user_ids.tolist() == [*before, 2.5, 'me'] and [*map(type, m.user_ids)][:3] == [int]*3
+    fails(ValueError, lambda: m.add_user(str(2**60), {1: 5}), 'text')
+
+@pytest.mark.parametrize('names', [(0, 1, 2), ('', 'b', 'c'), (1, 0, '0'), (('a', 1), ('a', 2), ('b', 1))], ids=str)
+def test_names_of_columns_of_any_kind(table, names):
+    df = table[['user', 'item', 'rating']].set_axis(pd.Index(names), axis=1)
+    assert (read_ratings(df, user=names[0], item=names[1], rating=names[2]).to_numpy() == table[['user', 'item', 'rating']].to_numpy()).all()
 
 def rewrite(path, change):
     "Change tensors and text of a saved model."
@@ -554,7 +594,7 @@ def columns(df): return torch.tensor(df.user.values - 1), torch.tensor(df.item.v
 def test_the_library_predicts_about_what_the_lesson_does(sample):
     train, valid, _, _ = sample
     torch.manual_seed(42)
-    net = simple.DotProduct(400, 300, y_range=(.5, 5.5), bias=True)
+    net = simple.DotProductBias(400, 300)
     log = simple.train_dot(net, columns(train), columns(valid), epochs=7, wd=.5)
     assert len(log) == 7 and log[-1][0] < log[0][0] and log[-1][1] == simple.error_on(net, *columns(valid))
     u, f, y = columns(valid)
@@ -567,12 +607,12 @@ def test_the_library_predicts_about_what_the_lesson_does(sample):
 
 def test_on_the_same_factors_both_say_the_same(fast, split):
     "Mean, two biases, dot product: nothing else is in a prediction."
-    net = simple.DotProduct(151, 81, 16, bias=True)   # one row more, for who is unknown
+    net = simple.DotProductBias(151, 81, 16)   # one row more, for who is unknown
     P, Q = fast.P[0], fast.Q[0]
     parts = dict(people=P[:, 1:], films=Q[:, 1:], person_bias=P[:, :1], film_bias=Q[:, :1])
     net.load_state_dict({f'{k}.weight': v for k, v in parts.items()})
     u, i = fast._find_users(split[1].user), fast._find_items(split[1].item)
-    with torch.no_grad(): simply = net(torch.tensor(u), torch.tensor(i)).numpy() - 3 + fast.mean
+    with torch.no_grad(): simply = net.score(torch.tensor(u), torch.tensor(i)).numpy() + fast.mean
     assert np.allclose(simply.clip(1, 5), fast.predict(split[1]), atol=1e-5)
 
 def test_cosines():

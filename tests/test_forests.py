@@ -316,9 +316,36 @@ def test_rows_go_the_same_way_in_training_and_after(e):
     at, n = np.unique(leaves(f.nodes_, f.roots_, x), return_counts=True)
     assert np.array_equal(f.nodes_.size[at], n) and np.array_equal(at, np.flatnonzero(f.nodes_.col < 0))
 
-def test_gaps_that_training_did_not_have_go_left():
-    f = TreeRegressor().fit([[1.], [2], [3], [4]], [1, 1, 5, 5])
-    assert f.predict([[np.nan]]) == [1]
+@pytest.mark.parametrize('x, y, says', [([1., 2, 3, 4], [1, 1, 1, 5], 1), ([1., 2, 3, 4], [1, 5, 5, 5], 5), ([1., 2, 3, 4], [1, 1, 5, 5], 5)])
+def test_gaps_that_training_did_not_have_go_with_most_rows(x, y, says):
+    "As in scikit-learn, to the right if both sides have as many."
+    x = np.array(x)[:, None]
+    assert TreeRegressor().fit(x, y).predict([[np.nan]]) == tree.DecisionTreeRegressor().fit(x, y).predict([[np.nan]]) == [says]
+
+def test_gaps_at_nodes_that_have_seen_none_go_as_in_scikit_learn():
+    "Gaps in some columns and rows only: the same trees, and the same answers for rows full of gaps."
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(300, 3)).round(2)
+    x[rng.random(300) < .1, 0] = np.nan
+    y = x[:, 1] + np.nan_to_num(x[:, 0]) + rng.normal(size=300)
+    new = np.where(rng.random((500, 3)) < .4, np.nan, rng.normal(size=(500, 3)))
+    ours, theirs = TreeRegressor(max_depth=3).fit(x, y), tree.DecisionTreeRegressor(max_depth=3).fit(x, y)
+    assert np.allclose(ours.predict(x), theirs.predict(x)) and np.allclose(ours.predict(new), theirs.predict(new))
+
+@pytest.mark.parametrize('e', [TreeClassifier, ForestClassifier])
+def test_a_word_that_training_did_not_have_is_nobody_in_particular(e):
+    "5% yes, all from one town: P(yes) of a new town was 1."
+    x, y = pd.DataFrame(dict(town=['Ay']*5 + ['Be']*95)), [1]*5 + [0]*95
+    yes = e(random_state=0).fit(x, y).predict_proba(pd.DataFrame(dict(town=['Ay', 'Be', 'new', None, 'other'])))[:, 1]
+    assert yes[0] > .9 and (yes[1:] < .1).all()
+
+def test_a_new_word_is_no_gap():
+    "A gap says yes in training. That says nothing of a word that nobody knows."
+    x = pd.DataFrame(dict(town=['Ay', 'Be', 'Ce', None]*20))
+    f = TreeClassifier().fit(x, x.town.isna())
+    assert f.predict(pd.DataFrame(dict(town=[None, 'new']))).tolist() == [True, False]
+
+NEW = pd.DataFrame(dict(a=['never seen', 'y', None]))
 
 @pytest.mark.parametrize('dtype', ['object', 'str', 'category'])
 def test_words(dtype):
@@ -328,8 +355,7 @@ def test_words(dtype):
         warnings.simplefilter('error')
         f = TreeRegressor().fit(x, y)
         assert np.allclose(f.predict(x), y)
-        new = pd.DataFrame(dict(a=['never seen', 'y', None]))
-        assert np.allclose(f.predict(new), [7, 2, 7])   # unknown is missing
+        assert np.allclose(f.predict(NEW)[1:], [2, 7]) and f.predict(NEW)[0] < 7
 
 def test_categories_of_numbers_and_nullable_columns():
     x = pd.DataFrame(dict(a=pd.Categorical([3, 1, 2]*9), b=pd.array([1, None, 3]*9, dtype='Int64'), c=[True, False, False]*9,
@@ -337,6 +363,57 @@ def test_categories_of_numbers_and_nullable_columns():
     y = [0, 1, 2]*9
     f = TreeClassifier().fit(x, y)
     assert f.score(x, y) == 1 and f.score(x.astype({'a': int}), y) == 1
+
+@pytest.mark.parametrize('vip', [[True, False, None], [np.True_, np.False_, None], pd.array([True, False, None], 'boolean'), ['True', 'False', None], [True, False, np.nan]], ids=str)
+def test_true_false_and_gaps(vip, tmp_path):
+    df, y = pd.DataFrame(dict(vip=pd.Series(list(vip)*20, dtype=getattr(vip, 'dtype', object)))), ['yes', 'no', 'gap']*20
+    f = ForestClassifier(20, random_state=0).fit(df, y)
+    assert f.score(df, y) == 1 and f.score(df[:2], y[:2]) == 1 and ForestClassifier.load(f.save(tmp_path/'f')).predict(df).equals(f.predict(df))
+
+@pytest.mark.parametrize('words', [pd.cut([1, 4, 9], 3), ['7', '007', '07'], [1, 'x', 2.5], pd.Categorical([2**60, 2**60 + 1, 5]), pd.Categorical([True, False, True]), [('a', 1), ('a', '1'), ('b', 1)]], ids=str)
+def test_each_word_is_itself_before_and_after_a_file(words, tmp_path):
+    x = pd.DataFrame(dict(w=pd.Series(list(words)*9, dtype=getattr(words, 'dtype', object))))
+    y = pd.Series(pd.Series(list(words)).map(str).tolist()*9)
+    f = TreeClassifier().fit(x, y)
+    again = TreeClassifier.load(f.save(tmp_path/'f'))
+    assert f.score(x, y) == 1 and again.score(x, y) == 1 and again.predict_proba(x[:2]).tolist() == f.predict_proba(x[:2]).tolist()
+
+@pytest.mark.parametrize('classes', [[2**60, 2**60 + 1], [2**70, 2**70 + 1], ['7', '007'], [True, False], [1, 'x'], ['1', 'True'], [1., 2.], pd.cut([1, 9], 2), pd.period_range('2024', periods=2, freq='Y'),
+    pd.array([1, 2], 'Int64'), pd.array([2**60, 2**60 + 1], 'Int64'), pd.Categorical([True, False]), pd.Categorical([2**60, 2**60 + 1]), pd.array([True, False], 'boolean'), pd.array(['a', 'b'], 'string'), pd.Categorical(['b', 'a']), np.array([3, 250], np.uint8)], ids=str)
+@pytest.mark.parametrize('make', [pd.Series, list])
+def test_classes_keep_what_they_are(classes, make, tmp_path):
+    x = pd.DataFrame(dict(x=[0., 1.]*20))
+    y = pd.Series(list(classes)*20, dtype=getattr(classes, 'dtype', object))
+    y = y.rename('y') if make is pd.Series else y.tolist()
+    f = TreeClassifier().fit(x, y)
+    assert f.score(x, y) == 1 == np.mean([a == b for a, b in zip(f.predict(x), y)]) and f.score(x, y[::-1]) == 0
+    again = TreeClassifier.load(f.save(tmp_path/'f'))
+    assert again.predict(x).equals(f.predict(x)) and again.score(x, y) == 1 and again.classes_.dtype == f.classes_.dtype
+    if make is pd.Series: assert f.predict(x).name == 'y'
+
+@pytest.mark.parametrize('y, words', [([1, '1'], ["'1' (text)"]), ([True, 1], ['True']), (['a', None], ['has gaps']), (pd.array([1, None], 'Int64'), ['gaps']), ([2.**60, 0.], ['last digits']), ([1, .5], ['amount'])], ids=str)
+def test_classes_that_are_unclear_are_refused(y, words): fails((ValueError, TypeError), lambda: TreeClassifier().fit([[0.], [1]]*5, pd.Series(list(y)*5, dtype=getattr(y, 'dtype', object))), *words)
+
+def test_classes_in_another_writing_are_refused_by_score():
+    f = TreeClassifier().fit([[0.], [1]], [0, 1])
+    fails(ValueError, lambda: f.score([[0.], [1]], ['0', '1']), "'0' (text)")
+    assert f.score([[0.], [1]], [0., 7]) == .5
+
+def test_ids_that_are_too_long_for_floats_are_refused():
+    ids = np.array([2**60, 2**60 + 1]*5)
+    for x in (pd.DataFrame({0: ids}), ids[:, None], pd.DataFrame({0: pd.array([*ids[:-1], None], 'Int64')})): fails(ValueError, lambda: TreeClassifier().fit(x, [0, 1]*5), 'Column 0', '.astype(str)')
+    x = pd.DataFrame(dict(id=ids)).astype(str).astype('category')
+    assert TreeClassifier().fit(x, [0, 1]*5).score(x, [0, 1]*5) == 1
+    assert TreeRegressor().fit([[2**60], [2**61]], [0, 1]).predict([[2**61]]) == [1]
+
+@pytest.mark.parametrize('names', [[0, 1], ['', 'b'], [('a', 1), ('a', 2)], [pd.Timestamp('2024'), pd.Timestamp('2025')], [1.5, 2], ['\ud83d', 'b']], ids=str)
+def test_names_of_columns_of_any_kind(names, tmp_path):
+    df = pd.DataFrame([['x', 1.], ['y', 2]]*9, columns=pd.Index(names))
+    y = pd.Series([1., 2]*9, name=names[0])
+    f = TreeRegressor(max_depth=np.int64(3)).fit(df.astype({names[1]: float}), y)
+    again = TreeRegressor.load(f.save(tmp_path/'f'))
+    assert again.predict(df).equals(f.predict(df)) and f.predict(df).name == names[0] and again.question(0) == f.question(0) == f'{names[0]} is x?'
+    fails(ValueError, lambda: again.predict(df[names[::-1]]), 'order')
 
 @pytest.mark.parametrize('words', [[f'{i},5' for i in range(54)], [f'{i} %' for i in range(54)], ['?', *map(str, range(53))],
                                    [f'{i%28+1:02}.05.2024' for i in range(54)], ['9,5', '10,5', '11,5']*18])
@@ -407,7 +484,7 @@ def test_wrong_tables_at_prediction(new, kind, words):
     (X[[]], Y, ValueError, ['no columns']),
     (X, Y[:3], ValueError, ['inconsistent numbers of samples']),
     (X, [1]*4, ValueError, ['only one class', 'two or more']),
-    (X, [0, 1, np.nan, 1], ValueError, ['NaN']),
+    (X, [0, 1, np.nan, 1], ValueError, ['gaps']),
     (X, [.1, .2, .3, .4], ValueError, ['continuous']),
     (X.assign(age=['22', '30', '4', '51']), Y, ValueError, ["'age'", "numbers written as text: '22' in row 0", 'pd.to_numeric']),
     (X.assign(born=pd.Timestamp('1900-01-01')), Y, ValueError, ["'born'", 'datetime64', "df['born'].dt.month"]),

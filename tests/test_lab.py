@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 from test_web import free_port, start_chromium
 
-LONG = 15*60   # seconds that a lesson may take on a busy machine; on two idle cores all of this file takes less than four minutes
+LONG = 60*60   # seconds that a lesson may take on a very busy machine; on two idle cores all of this file takes less than four minutes
 
 @pytest.fixture(scope='module')
 def browser(): yield from start_chromium()
@@ -158,7 +158,7 @@ def test_a_newcomers_first_hours(browser, tmp_path):
         desk.tab.keyboard.press('Escape')
         desk.tab.keyboard.press('b')   # a new cell below
         desk.type('!fastlessons results')
-        assert '01' in desk.run(i+1)
+        assert re.search(r'^01 +20\d\d-', desk.run(i+1), re.M)
 
         # what is solved is kept: the index shows it, and so does the command
         desk.tab.get_by_role('tab', name='index.ipynb').click()

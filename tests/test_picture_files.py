@@ -197,3 +197,24 @@ def test_regression_and_several_sizes(tmp_path):
     transfer.tune_head(learn, 200, .03, show=False)
     assert learn.validate()[0] < before
     refuses(ValueError, lambda: transfer.tune_head(Learner(dls(), net()), show=False), '24 x 24 and 32 x 24', 'item_tfms=Resize')
+
+def test_as_batch_sees_colours_and_not_the_numbers_of_a_palette():
+    from fastlessons.vision.cnn import as_batch
+    for name in 'palette', 'gif', 'cmyk_jpeg', 'one_bit', 'scan':
+        data = dict(SAME, **DEEP)[name]
+        with Image.open(io.BytesIO(data)) as im: got = as_batch([im])
+        seen = np.asarray(open_picture(data))
+        assert (got[0].numpy() == np.float32(seen/255).transpose(2, 0, 1)).all(), name   # grey is alike in all three
+    for name in 'grey', 'jpeg', 'rgba':   # as ever
+        with Image.open(io.BytesIO(SAME[name])) as im: assert (as_batch(im)[0].permute(1, 2, 0).squeeze().numpy() == np.float32(np.asarray(im)/255)).all()
+    for bad in 'a.png', Path('a.png'), dict(a=1), io.BytesIO(SAME['grey']): refuses(TypeError, lambda bad=bad: as_batch(bad), 'pics is')
+
+def test_names_of_columns_and_functions_are_lists():
+    import pandas as pd
+    from fastlessons.tabular import TabularPrep
+    from fastlessons.train import _functions
+    df = pd.DataFrame(dict(a=[1., 2, 3], b=['x', 'y', 'x']))
+    for names in ['a'], 'a', ('a',), iter(['a']), pd.Index(['a']), df.columns[:1]: assert list(TabularPrep(df, cont_names=names).scales) == ['a']
+    for names in df, {'a'}, dict(a=1): refuses(TypeError, lambda names=names: TabularPrep(df, cont_names=names), 'cont_names is')
+    assert _functions(abs) == [abs] and _functions(()) == [] and _functions(iter([abs])) == [abs]
+    refuses(TypeError, lambda: _functions('accuracy'), 'metrics is')

@@ -1,5 +1,5 @@
 "The plots: one rule for all of them, in new axes and in given ones; and what they refuse."
-import base64, inspect, io, subprocess, sys
+import base64, inspect, io, subprocess, sys, warnings
 
 import matplotlib.pyplot as plt, nbformat, numpy as np, pandas as pd, pytest, torch
 from matplotlib.axes import Axes
@@ -7,7 +7,7 @@ from PIL import Image
 
 from conftest import ROOT, refuses as fails
 from fastlessons import plots
-from fastlessons.plots import COLOURS, axes, label_lines, plot_function, plot_heatmap, plot_level, plot_loss_surface, plot_losses, plot_results, plot_waterfall
+from fastlessons.plots import PALETTE, axes, label_lines, plot_function, plot_heatmap, plot_level, plot_loss_surface, plot_losses, plot_results, plot_waterfall
 from fastlessons.plots import show_digits, show_grad_cam, show_table, use_style
 sys.path.append(str(ROOT/'tools'))
 import maintain
@@ -20,7 +20,7 @@ CALLS = dict(plot_function=(plot_function, (torch.sin, 0, 1)), plot_loss_surface
 
 @pytest.fixture(autouse=True)
 def closed():
-    with plt.rc_context(): yield
+    with plt.rc_context(), warnings.catch_warnings(): yield
     plt.close('all')
 
 @pytest.mark.parametrize('name', CALLS)
@@ -156,11 +156,16 @@ def test_one_style(tmp_path):
     fig, ax = plt.subplots()
     ax.plot([0, 1], color='validation')
     fig.savefig(tmp_path/'a.png')
-    assert plt.imread(tmp_path/'a.png').shape[1] == 660 and plt.matplotlib.colors.same_color('validation', COLOURS['validation'])
+    assert plt.imread(tmp_path/'a.png').shape[1] == 660 and plt.matplotlib.colors.same_color('validation', PALETTE['validation'])
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        use_style()
+        plt.figure().add_subplot()
+        plt.tight_layout()   # as fastai's confusion matrix does
     sizes = [v for k, v in plots.STYLE.items() if k.endswith('size') and k != 'figure.figsize']
     assert min(sizes)/72*110*390/660 > 9
     used = {plt.matplotlib.colors.to_hex(c['color']) for c in plt.rcParams['axes.prop_cycle']}
-    assert not used & {COLOURS[k] for k in ('training', 'validation', 'baseline', 'floor', 'positive', 'negative')}
+    assert not used & {PALETTE[k] for k in ('training', 'validation', 'baseline', 'floor', 'positive', 'negative')}
 
 def test_a_table_needs_no_torch():
     code = "import sys; from fastlessons.plots import plot_waterfall; plot_waterfall(0, [1, 2], 'ab'); print('torch' in sys.modules)"
@@ -187,7 +192,7 @@ def test_line_art_is_saved_with_a_palette_and_keeps_its_colours():
     now, then = np.asarray(im.convert('RGB'), int), np.asarray(before.convert('RGB'), int)
     assert np.abs(now - then).max() < 48 and np.abs(now - then).mean() < .2
     for name in ('training', 'validation', 'baseline', 'floor'):
-        rgb = np.round(np.array(plt.matplotlib.colors.to_rgb(COLOURS[name]))*255)
+        rgb = np.round(np.array(plt.matplotlib.colors.to_rgb(PALETTE[name]))*255)
         exact = (now == rgb).all(-1).sum()
         assert exact > 100 and exact == pytest.approx((then == rgb).all(-1).sum(), rel=.02), name
     assert maintain.shrink(file)[1] == small   # the same bytes each time

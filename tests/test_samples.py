@@ -10,7 +10,7 @@ from PIL import Image
 from conftest import ROOT, refuses
 
 from fastlessons.core import bundle
-from fastlessons.samples import animals, breeds, canvas, digits, pack, passengers, pictures
+from fastlessons.samples import animals, breeds, canvas, pack, passengers, pictures
 from fastlessons.samples.canvas import SEED, rng_of
 
 ZIP = bundle()/'pets.zip'

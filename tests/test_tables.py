@@ -5,7 +5,7 @@ import numpy as np, pandas as pd, pytest
 from hypothesis import assume, example, given, strategies as st
 
 from conftest import refuses
-from fastlessons.tables import TableFile, check_written, read_table, to_times, written
+from fastlessons.tables import check_written, read_table, to_times, written
 
 # Words
 
@@ -172,14 +172,14 @@ def test_names_of_columns(tmp_path):
     path.write_text('a\n1\n2\n')
     assert read_table(path).a.tolist() == [1, 2]
 
-# Anything that the csv module can write
+# Anything that the csv module can write; of a single column nobody can tell whether a mark in each row separates
 
 cell = st.text(st.characters(codec='utf-8', exclude_characters='\0\r', exclude_categories=['Cs']), max_size=8)
-words = st.lists(st.lists(cell, min_size=1, max_size=4), min_size=2, max_size=6)
+words = st.lists(st.lists(cell, min_size=2, max_size=4), min_size=2, max_size=6)
 
 def as_read(v): return '' if pd.isna(v) else str(v)
 
-@given(words, st.sampled_from(',;\t|'), st.sampled_from(['utf-8', 'utf-8-sig', 'utf-16', 'utf-32', 'cp1252', 'latin-1']),
+@given(words, st.sampled_from(',;\t|'), st.sampled_from(['utf-8', 'utf-8-sig', 'utf-16', 'utf-32', 'cp1252']),
        st.sampled_from(['\n', '\r\n']), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
 @example([['a', 'b'], ['007', '1'], ['7', '']], ',', 'utf-8', '\n', csv.QUOTE_MINIMAL)
 @example([['a;b', 'c'], ['1', '2']], ',', 'utf-8', '\n', csv.QUOTE_MINIMAL)
@@ -187,6 +187,7 @@ def test_what_csv_writes_comes_back(tmp_path_factory, rows, sep, encoding, end, 
     n = len(rows[0])
     rows = [(r*n)[:n] for r in rows]
     names = [f'{name}{i}' for i, name in enumerate(rows[0])]   # no name is empty or there twice
+    assume(not all(v.startswith(' ') for r in [names, *rows[1:]] for v in r[1:]))   # that is how some separate
     out = io.StringIO(newline='')
     csv.writer(out, delimiter=sep, lineterminator=end, quoting=quoting).writerows([names, *rows[1:]])
     path = tmp_path_factory.getbasetemp()/'any.csv'

@@ -6,7 +6,8 @@ import numpy as np, pandas as pd, pytest, torch
 from conftest import refuses
 from fastlessons.simple.nlp import attention, average, word_ratios
 from fastlessons.text import data as text_data
-from fastlessons.text.data import check_texts, clean_texts, dataloaders_from_texts, encode_texts, pad_batch, read_reviews, split_texts
+from fastlessons.text.clean import check_texts, clean_texts
+from fastlessons.text.data import dataloaders_from_texts, encode_texts, pad_batch, read_reviews, split_texts
 from fastlessons.text.tokens import BPE, Vocab, words
 from texts import reviews
 

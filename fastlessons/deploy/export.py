@@ -16,7 +16,7 @@ from .. import core, data
 from . import classifier
 from .classifier import CARD_FORMAT, MODEL_FILES, PictureClassifier
 from ..vision import picture_files
-from ..vision.picture_files import KINDS, is_turned, open_head
+from ..vision.picture_files import MODES, is_turned, open_head
 
 # %% ../../nbs/lib/deploy/export.ipynb #44101642
 def _kinds(learn):
@@ -357,7 +357,7 @@ def _heads(learn):
 
 def _warn_deep(learn):
     "Warn of validation pictures that fastai has read as something else than they are."
-    kinds = {im.mode for im in _heads(learn)} - set(KINDS)
+    kinds = {im.mode for im in _heads(learn)} - set(MODES)
     if kinds:
         warnings.warn(f"Some validation pictures are of kind {', '.join(sorted(kinds))}"
                       ": more than 8 bits a colour. fastai makes them white, the "

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TASTES', 'GENRES', 'PEOPLE', 'PLACES', 'START', 'film_title', 'make_films', 'make_people', 'make_ratings',
-           'write_films']
+           'write_films', 'read_tastes', 'expect_stars', 'match_tastes']
 
 # %% ../../nbs/lib/samples/films.ipynb #1149cfb9
 import re
@@ -203,6 +203,43 @@ def _item(i, film):
     flags = '|'.join(str(int(g in film['genres'])) for g in GENRES)
     date = f'{day.day:02}-{months[day.month-1]}-{day.year}'
     return f"{i}|{film['title']} ({day.year})|{date}|||{flags}"
+
+# %% ../../nbs/lib/samples/films.ipynb #214a50d5
+def read_tastes(
+    folder:str|Path, # of the sample
+)->tuple: # the films' bias and tastes, by id, and the people's: two DataFrames
+    "Read the truth of the simulated ratings."
+    import pandas as pd
+    table = pd.read_csv(Path(folder)/'tastes.csv').set_index('id')
+    return tuple(table[table['what'] == what].drop(columns='what')
+                 for what in ('film', 'person'))
+
+def expect_stars(
+    folder:str|Path, # of the sample
+    ratings:'pd.DataFrame', # with the columns user and item
+)->np.ndarray: # stars (n,), not rounded
+    "Say what to expect of each rating, if one knows all tastes, but no mood or chance."
+    from scipy.stats import norm
+    films, people = read_tastes(folder)
+    film = films.loc[ratings['item']].to_numpy()
+    person = people.loc[ratings['user']].to_numpy()
+    score = 3.1 + film[:, 0] + person[:, 0] + (film[:, 1:]*person[:, 1:]).sum(1)
+    spread = (.2**2 + .6**2)**.5   # mood and chance
+    borders = np.array([1.5, 2.5, 3.5, 4.5])
+    return 1 + (1 - norm.cdf((borders - score[:, None])/spread)).sum(1)
+
+def match_tastes(
+    found:np.ndarray, # what a model has found (n_films, k)
+    true:np.ndarray, # tastes (n_films, m)
+)->np.ndarray: # each true taste, guessed from what was found (n_films, m)
+    "Turn found tastes so that they fit the true ones, each half with the other's help."
+    found = np.c_[found, np.ones(len(found))]
+    guess = np.zeros(np.shape(true))
+    half = np.arange(len(found)) % 2 == 0
+    for mine in (half, ~half):
+        weights = np.linalg.lstsq(found[~mine], np.asarray(true)[~mine], rcond=None)[0]
+        guess[mine] = found[mine] @ weights
+    return guess
 
 # %% ../../nbs/lib/samples/films.ipynb #e11d0c6d
 document(globals())

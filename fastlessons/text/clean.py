@@ -6,7 +6,8 @@
 __all__ = ['as_texts', 'check_text', 'only_texts', 'check_texts', 'clean_texts']
 
 # %% ../../nbs/lib/text/clean.ipynb #78facc3c
-from ..core import as_list, check_rows, check_same_length, document, get_column
+from ..core import as_list, check_rows, check_same_length, document
+from ..core import get_column
 
 # %% ../../nbs/lib/text/clean.ipynb #7cf8e772
 _LEAVE_OUT = ("Leave them out, e.g. "
@@ -51,7 +52,8 @@ def check_text(
     if isinstance(text, str): return text
     kind = type(text).__name__
     if _is_gap(text): kind = f'{text!r}, a gap'
-    elif isinstance(text, (list, tuple)) or hasattr(text, 'iloc'): kind += ', more than one'
+    elif isinstance(text, (list, tuple)) or hasattr(text, 'iloc'):
+        kind += ', more than one'
     raise TypeError(f'{what} is {kind}. Expected one text, a str.')
 
 def only_texts(

@@ -53,7 +53,7 @@ class TokenTable:
         "Write the tokens to a text file."
         data = {type(self).__name__: self._state()}
         with atomic_write(path) as new:
-            new.write_text(json.dumps(data, ensure_ascii=False), encoding='utf-8')
+            new.write_text(json.dumps(data), encoding='utf-8')
         return Path(path).expanduser()
 
     @classmethod
@@ -77,7 +77,8 @@ class TokenTable:
 # %% ../../nbs/lib/text/tokens.ipynb #79ea729b
 def _is_tokens(doc):
     "Is it a list of tokens? Not a text, nor what cannot be looped over."
-    if isinstance(doc, (str, bytes, bytearray, dict)) or hasattr(doc, 'columns'): return False
+    if isinstance(doc, (str, bytes, bytearray, dict)): return False
+    if hasattr(doc, 'columns'): return False
     return hasattr(doc, '__iter__') and hasattr(doc, '__len__')
 
 def _documents(docs):

@@ -15,7 +15,9 @@ from fastai.callback.hook import Hooks
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..core import check_int, check_name, check_same_length, document, renamed
+from ..core import as_list, check_int, check_name, check_same_length
+from ..core import document, renamed
+from .picture_files import eight_bits
 from ..layers import fast_bf16, out_size
 from ..simple.cnn import ResidualBlock, class_map, small_resnet
 
@@ -46,10 +48,18 @@ def _check_finite(x):
         f'infinity, the first is number {bad.nonzero()[0].item()}. '
         'Leave them out, or x.nan_to_num(0).')
 
+_NUMBERS = 'L', 'LA', 'RGB', 'RGBA', 'I', 'F'   # whose numbers are what one sees
+
+def _as_seen(pic):
+    "Make grey or colours of a Pillow picture whose numbers are neither: a palette's."
+    mode = getattr(pic, 'mode', None)
+    if not hasattr(pic, 'getbands') or mode in _NUMBERS: return pic
+    return eight_bits(pic, 'L' if mode == '1' or mode.startswith('I;16') else 'RGB')
+
 def _stack(pics):
     "Make an array of a list of pictures, or of one Pillow picture."
     if hasattr(pics, 'getbands'): pics = [pics]
-    pics = [np.asarray(p) for p in pics]
+    pics = [np.asarray(_as_seen(p)) for p in as_list(pics, 'pics')]
     if not pics: raise ValueError('There are no pictures. Expected one or more.')
     bad = [p for p in pics if p.dtype.kind not in 'biuf']
     if bad:

@@ -25,7 +25,7 @@ from torch.fx.experimental.optimization import fuse
 from ..core import as_list, check_int, document, one_line, progress, say
 from ..layers import fast_bf16, one_core
 from . import picture_files
-from .picture_files import KINDS, eight_bits, is_heic, open_head
+from .picture_files import MODES, eight_bits, is_heic, open_head
 
 # %% ../../nbs/lib/vision/transfer.ipynb #93c1b934
 def _flaw(path):
@@ -42,7 +42,7 @@ def _flaw(path):
     want = Image.registered_extensions().get(Path(path).suffix.lower(), im.format)
     if im.format not in (want, 'MPO'):   # MPO: a JPEG with a second one behind it
         return f'really a {im.format}'
-    if im.mode not in KINDS:
+    if im.mode not in MODES:
         return _DEEP if im.mode[0] in 'IF' else f'kind {im.mode}'
 
 _DEEP = 'more than 8 bits a colour'
@@ -60,7 +60,7 @@ def _why(path, e):
     if isinstance(e.__cause__, Image.UnidentifiedImageError):
         head = Path(path).read_bytes()[:64]
         if not is_heic(head): return 'not a picture' if head else 'empty file'
-    return str(e) or type(e).__name__
+    return str(e).rstrip('.') or type(e).__name__
 
 # %% ../../nbs/lib/vision/transfer.ipynb #4ecdca53
 def check_images(
@@ -132,7 +132,7 @@ def _open_small(path, px):
 
 def _refuse_deep(im, path):
     "Refuse a picture that fastai reads as something else than it is."
-    if im.mode in KINDS: return
+    if im.mode in MODES: return
     raise ValueError(f'{one_line(path.name)} is of kind {im.mode!r}: {_DEEP}. '
                      f'{_TODO[_DEEP]} check_images leaves such files out.')
 
