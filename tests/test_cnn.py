@@ -50,7 +50,7 @@ def test_the_librarys_block_is_the_lessons(ks, stride, norm):
     theirs.load_state_dict(ours.state_dict())
     assert torch.equal(ours(x), theirs(x)) and str(ours) == str(theirs)
 
-def test_the_librarys_short_cut_is_the_lessons():
+def test_the_librarys_skip_connection_is_the_lessons():
     x, (ours, theirs) = torch.randn(2, 3, 9, 9), (c(3, 4, 2) for c in (simple.ResidualBlock, ResidualBlock))
     theirs.load_state_dict(ours.state_dict())
     assert torch.equal(ours(x), theirs(x)) and isinstance(theirs, simple.ResidualBlock)
@@ -331,7 +331,7 @@ def test_stats_draw():
     stats = quiet(learner(LayerStats())).layer_stats
     own = plt.subplots(1, 3)[1]
     for axs in (stats.plot(), stats.plot_hist(), stats.plot(2, axs=own), stats.plot_hist(axs=own)):
-        for ax in axs: assert ax.get_xlabel() == 'step' and ax.get_ylabel()
+        for ax in axs: assert ax.get_xlabel() == 'step' and ax.get_title()
     assert axs is own
     plt.close('all')
     fails(ValueError, lambda: LayerStats().plot(), 'Nothing is recorded yet')

@@ -619,6 +619,23 @@ def test_cosines():
     rows = torch.tensor([[3., 4], [4, 3], [-6, -8], [0, 0], [4, -3]])
     assert torch.allclose(simple.cosines(rows, 0), torch.tensor([1, .96, -1, 0, 0]), atol=1e-6)
 
+def test_comparing_two_models_on_the_same_rows():
+    y = torch.tensor([1., 2, 3, 4])
+    better, margin = simple.rmse_gain(y + 1, y + torch.tensor([.5, -.5, .5, -.5]), y)
+    assert abs(better - .5) < 1e-6 and margin < 1e-6   # RMSE 1 and .5, and each row says the same
+    assert simple.rmse_gain(y, y + 1, y)[0] == -1
+
+def test_what_is_watched_is_rated_and_learned_from():
+    table, sizes = pd.DataFrame(dict(user=[1, 1, 2], item=[5, 6, 7], rating=[5., 1, 3])), []
+    def fit(df): return sizes.append(len(df))
+    def choose(model): return pd.DataFrame(dict(user=[1, 2], item=[7, 6 + len(sizes) % 2], pred=[4.4, 2.6]))
+    watched = simple.watch_counts(table, fit, choose, rounds=2)
+    assert sizes == [3, 5] and watched.to_dict() == {7: 3, 6: 1, 5: 0}
+
+def test_a_newcomer_learns_one_row():
+    taste = simple.learn_taste(torch.eye(2), torch.zeros(2), torch.tensor([5., 1]))
+    assert taste[0] > .5 and taste[1] < -.5 and not taste.requires_grad
+
 def test_embed_is_a_row():
     ours, theirs = simple.Embed(5, 3), torch.nn.Embedding(5, 3)
     theirs.load_state_dict(ours.state_dict())

@@ -122,8 +122,8 @@ def test_37_breeds_with_presizing_quietly(tmp_path, capfd):
     assert capfd.readouterr() == ('', '')
     c = assert_same(learn, folder)
     assert len(c.classes_) == 37 and c.card['mean'] == pytest.approx(imagenet_stats[0], abs=1e-6)
-    assert c.card['data'] == dict(name='pets', source='sample', kind='drawn pictures', train=800, valid=88, apart=True)
-    assert 'drawn pictures (pets, sample); photos will fool it. Of 88 others' in learned_from(c.card)
+    assert c.card['data'] == dict(name='pets', source='sample', kind='drawn pictures', train=200, valid=22, apart=True)
+    assert 'drawn pictures (pets, sample); photos will fool it. Of 22 others' in learned_from(c.card)
     kept = [runtime._picture(f) for f in sorted((folder/'examples').iterdir())]
     assert len(kept) == 4 and all(max(im.size) <= 400 for im in kept) and sum(f.stat().st_size for f in (folder/'examples').iterdir()) < 200_000
 

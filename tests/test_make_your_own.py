@@ -58,7 +58,7 @@ def test_01_own_photos(things, tmp_path, monkeypatch, capsys):
 def test_02_own_model_folder(things, tmp_path, monkeypatch, capsys, home):
     monkeypatch.setenv('FASTLESSONS_ARCH', 'resnet_mini')
     ns = run('02', tmp_path, monkeypatch, ('/where/it/is', str(things)), values=['train'], blocks=slice(1))
-    assert {f.name for f in ns['own_folder'].iterdir()} == {'model.onnx', 'model.safetensors', 'card.json'}
+    assert {f.name for f in ns['own_folder'].iterdir()} == {'model.onnx', 'model.safetensors', 'card.json', 'examples'}
     from fastlessons.cli import find_model
     assert find_model() == ns['own_folder']
     # what the reader chose with the widget: delete one picture, move another

@@ -4,7 +4,7 @@ import gzip, random
 import numpy as np, pandas as pd, pytest, torch
 
 from conftest import refuses
-from fastlessons.simple.nlp import attention, average, word_ratios
+from fastlessons.simple.nlp import average, log_ratios
 from fastlessons.text import data as text_data
 from fastlessons.text.clean import check_texts, clean_texts
 from fastlessons.text.data import dataloaders_from_texts, encode_texts, pad_batch, read_reviews, split_texts
@@ -179,24 +179,21 @@ def test_encode_texts_and_pad_batch():
 
 # What the lesson builds
 
-def test_word_ratios_are_naive_bayes(data):
+def test_log_ratios_are_naive_bayes(data):
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.naive_bayes import MultinomialNB
     x, y, train, valid = data
     X, y = CountVectorizer(binary=True).fit_transform(x), np.array(y)
     train = train[3:]   # not as much praise as blame
-    ratio, bias = word_ratios(X[train], y[train])
+    ratio, bias = log_ratios(X[train], y[train])
     theirs = MultinomialNB().fit(X[train], y[train])
     odds = theirs.predict_log_proba(X[valid]) @ [-1, 1]
     assert np.allclose(X[valid] @ ratio + bias, odds)
 
-def test_average_and_attention_leave_out_padding():
+def test_average_leaves_out_padding():
     torch.manual_seed(0)
     x, mask = torch.randn(2, 4, 3), torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]]).bool()
     assert torch.allclose(average(x, mask), torch.stack([x[0, :2].mean(0), x[1].mean(0)]))
-    out, shares = attention(x, 2*x, 3*x, mask)
-    assert torch.allclose(out, torch.nn.functional.scaled_dot_product_attention(x, 2*x, 3*x, mask[:, None]), atol=1e-5)
-    assert torch.allclose(shares.sum(-1), torch.ones(2, 4)) and (shares[0, :, 2:] == 0).all()
 
 def test_counting_on_rotten_tomatoes(shared):
     from sklearn.feature_extraction.text import CountVectorizer

@@ -1,13 +1,12 @@
-"Tokens that come back; byte pairs as the lesson finds them, and as `tokenizers` encodes with them."
+"Tokens that come back; byte pairs as the slow way finds them, and as `tokenizers` encodes with them."
 import random
 from collections import Counter
 
 import pytest
 
 from conftest import refuses
-from fastlessons.simple.nlp import join_pair, merge_pairs
 from fastlessons.text.data import read_reviews
-from fastlessons.text.tokens import BPE, Vocab, words
+from fastlessons.text.tokens import BPE, Vocab, join_pair, merge_pairs, words
 from texts import ODD, reviews
 
 def test_words():

@@ -6,11 +6,7 @@
 __all__ = []
 
 # %% ../../nbs/lib/exercises/l05.ipynb #e05imports
-from contextlib import redirect_stdout
-from io import StringIO
-
-from ..check import cases, solves
-from ..data import get_data
+from ..check import cases, matching, sample_of, solves
 
 # %% ../../nbs/lib/exercises/l05.ipynb #926e247e
 @cases('05.1')
@@ -34,54 +30,38 @@ def _(prepare):
 # %% ../../nbs/lib/exercises/l05.ipynb #9bd2454f
 @cases('05.2')
 def _(who):
-    words = {'right', 'too long', 'all rows', 'shuffled'}
-    yield (f'a letter from A to D for each word; yours gave {who!r}',
-           isinstance(who, dict) and set(who) == set('ABCD'))
-    known = all(isinstance(word, str) for word in who.values())
-    yield (f'each of the words {sorted(words)} once; yours gave {who!r}',
-           known and set(who.values()) == words)
-    for word, letter, why in (
-            ('shuffled', 'C', 'where nothing can be learned, both scores are those of '
-                              'always saying "died"'),
-            ('right', 'B', 'the two scores are near each other, and no wonder'),
-            ('too long', 'A', 'memorising helps with the rows that were seen, '
-                              'and with no others'),
-            ('all rows', 'D', 'who has seen the validation set has memorised that, '
-                              'too')):
-        yield (f'another letter for {word!r}: {why}', who[letter] == word)
+    yield from matching(who, {
+        'shuffled': ('C', 'where nothing can be learned, both scores are those of '
+                          'always saying "died"'),
+        'right': ('B', 'the two scores are near each other, and no wonder'),
+        'too long': ('A', 'memorising helps with the rows that were seen, and with no '
+                          'others'),
+        'all rows': ('D', 'who has seen the validation set has memorised that, too')})
 
 # %% ../../nbs/lib/exercises/l05.ipynb #f3b82ffb
 def _passengers():
     "Return the sample's training and validation set, and the true probabilities."
     import pandas as pd
-    with redirect_stdout(StringIO()): path = get_data('titanic', 'sample')
+    path = sample_of('titanic')
     df = pd.read_csv(path/'train.csv')
     train = df.sample(frac=.8, random_state=42)
     valid = df.drop(train.index)
     truth = pd.read_csv(path/'truth.csv').set_index('PassengerId')['Probability']
     return train, valid, truth[valid['PassengerId']].to_numpy()
 
-def _columns(rows, train):
-    "Return what the lesson's linear model sees, from 0 to 1."
-    import numpy as np, pandas as pd
-    cats, conts = ['Pclass', 'Sex', 'Embarked'], ['Age', 'SibSp', 'Parch', 'Fare']
-    fills = {**train[cats].mode().iloc[0], **train[conts].median()}
-    def clean(rows):
-        filled = rows[cats + conts].fillna(fills)
-        filled['Fare'] = np.log1p(filled['Fare'])
-        return pd.get_dummies(filled, columns=cats, dtype=float)
-    tops = clean(train).max()
-    return (clean(rows)/tops).reindex(columns=tops.index, fill_value=0.).to_numpy()
-
 def _distance(extra):
     "Fit the linear model with the columns of `extra`; return how far it is from truth."
     import numpy as np
     from sklearn.linear_model import LogisticRegression
+    from fastlessons.simple.tabular import Cleaner
     train, valid, truth = _passengers()
+    cats, conts = ['Pclass', 'Sex', 'Embarked'], ['Age', 'SibSp', 'Parch', 'Fare']
+    clean = Cleaner(train, cats, conts, logs=['Fare'])
+    tops = clean(train).max(dim=0).values
     def block(rows):
         # without the answer: a column made of it would not be there for new people
         more = np.asarray(extra(rows.drop(columns='Survived').copy()), float)
-        return np.c_[_columns(rows, train), more.reshape(len(rows), -1)]
+        return np.c_[clean(rows)/tops, more.reshape(len(rows), -1)]
     model = LogisticRegression(max_iter=2000).fit(block(train), train['Survived'])
     return abs(model.predict_proba(block(valid))[:, 1] - truth).mean()
 

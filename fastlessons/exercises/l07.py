@@ -6,13 +6,10 @@
 __all__ = []
 
 # %% ../../nbs/lib/exercises/l07.ipynb #e07imports
-from contextlib import redirect_stdout
 from functools import cache
-from io import StringIO
 
 import torch
-from ..check import cases, solves
-from ..data import get_data
+from ..check import cases, matching, sample_of, solves
 from ..simple.collab import DotProductBias, Embed, train_dot
 
 # %% ../../nbs/lib/exercises/l07.ipynb #b1a10ddf
@@ -40,22 +37,15 @@ def _(one_step):
 # %% ../../nbs/lib/exercises/l07.ipynb #9f43df30
 @cases('07.2')
 def _(who):
-    words = {'right', 'no decay', 'too much decay', 'all ratings', 'renumbered'}
-    yield (f'a letter from A to E for each word; yours gave {who!r}',
-           isinstance(who, dict) and set(who) == set('ABCDE'))
-    known = all(isinstance(word, str) for word in who.values())
-    yield (f'each of the words {sorted(words)} once; yours gave {who!r}',
-           known and set(who.values()) == words)
-    for word, letter, why in (
-            ('no decay', 'A', 'it has memorised the training ratings like no other'),
-            ('too much decay', 'B', 'if all numbers stay near 0, both errors are those '
-                                    'of always saying the middle'),
-            ('all ratings', 'E', 'the errors are nearly equal, and the second is below '
-                                 'the floor, .66'),
-            ('renumbered', 'D', 'training went as it should; but a model that is asked '
-                                'about the wrong people is worse than the mean'),
-            ('right', 'C', 'it is the one that is left')):
-        yield (f'another letter for {word!r}: {why}', who[letter] == word)
+    yield from matching(who, {
+        'no decay': ('A', 'it has memorised the training ratings like no other'),
+        'too much decay': ('B', 'if all numbers stay near 0, both errors are those of '
+                                'always saying the middle'),
+        'all ratings': ('E', 'the errors are nearly equal, and the second is below the '
+                             'floor, .66'),
+        'renumbered': ('D', 'training went as it should; but a model that is asked '
+                       'about the wrong people is worse than the mean'),
+        'right': ('C', 'it is the one that is left')})
 
 # %% ../../nbs/lib/exercises/l07.ipynb #6e040a6d
 @cache
@@ -64,7 +54,7 @@ def _sample():
     import pandas as pd
     from fastai.data.transforms import RandomSplitter
     from fastlessons.collab import read_genres, read_ratings
-    with redirect_stdout(StringIO()): path = get_data('movielens', 'sample')
+    path = sample_of('movielens')
     ratings = read_ratings(path)
     u, people = pd.factorize(ratings['user'])
     f, films = pd.factorize(ratings['item'])

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TASTES', 'GENRES', 'PEOPLE', 'PLACES', 'START', 'film_title', 'make_films', 'make_people', 'make_ratings',
-           'write_films', 'read_tastes', 'expect_stars', 'match_tastes']
+           'write_films', 'read_tastes', 'expect_stars', 'match_tastes', 'judge_tastes']
 
 # %% ../../nbs/lib/samples/films.ipynb #1149cfb9
 import re
@@ -240,6 +240,26 @@ def match_tastes(
         weights = np.linalg.lstsq(found[~mine], np.asarray(true)[~mine], rcond=None)[0]
         guess[mine] = found[mine] @ weights
     return guess
+
+def judge_tastes(
+    folder:str|Path, # of the sample
+    found:np.ndarray, # what a model has found (n_films, k)
+    items:list, # ids of these films
+    count:np.ndarray, # their numbers of ratings (n_films,)
+    groups:int=5, # by number of ratings
+)->'pd.DataFrame': # correlations: a row a group, by its median count, and 'all'
+    "Compare found tastes with the true ones, for films with few and many ratings."
+    import pandas as pd
+    true = read_tastes(folder)[0].loc[items, list(TASTES)].to_numpy()
+    guess, count = match_tastes(found, true), pd.Series(count)
+    group = pd.qcut(count, groups, labels=False, duplicates='drop')
+    rows = {}
+    for g in sorted(group.unique()):
+        rows[float(count[group == g].median())] = (group == g).to_numpy()
+    rows['all'] = np.ones(len(true), bool)
+    return pd.DataFrame({name: [np.corrcoef(guess[mine, k], true[mine, k])[0, 1]
+                                for k in range(len(TASTES))]
+                         for name, mine in rows.items()}, TASTES).T
 
 # %% ../../nbs/lib/samples/films.ipynb #e11d0c6d
 document(globals())

@@ -19,6 +19,7 @@ from ..core import as_list, check_int, check_name, check_same_length
 from ..core import document, renamed
 from .picture_files import eight_bits
 from ..layers import fast_bf16, out_size
+from ..plots import label_lines
 from ..simple.cnn import ResidualBlock, class_map, small_resnet
 
 # %% ../../nbs/lib/vision/cnn.ipynb #0b293615
@@ -304,14 +305,14 @@ def plot(self:LayerStats,
     axs:'list'=None, # three matplotlib axes; None: new ones
 )->'array': # the three axes; raises ValueError if nothing is recorded
     "Draw mean, standard deviation and share of dead units, a line for each layer."
-    labels = dict(mean='mean', std='standard deviation', dead='share of dead units')
+    labels = dict(mean='mean', std='std. deviation', dead='dead units')
     found = [self.layer_stats(name)[:, :steps].numpy() for name in labels]
-    if axs is None: _, axs = plt.subplots(1, 3, figsize=(10, 2.6), layout='constrained')
+    if axs is None: _, axs = plt.subplots(1, 3, figsize=(6, 2.3), layout='constrained')
     for ax, label, lines in zip(axs, labels.values(), found):
         for i, line in enumerate(lines): ax.plot(line, label=self._name(i))
-        ax.set(xlabel='step', ylabel=label)
+        ax.set(xlabel='step', title=label)
     axs[2].set_ylim(-.02, 1.02)
-    axs[0].legend(fontsize=7)
+    label_lines(axs[2])
     return axs
 
 @patch
@@ -322,13 +323,14 @@ def plot_hist(self:LayerStats,
     "Draw how the outputs of each layer are spread, a column a step; bright is many."
     n = len(self.layer_stats('mean'))
     if axs is None:
-        fig = plt.figure(figsize=(max(4, 2.8*n), 2.4), layout='constrained')
+        fig = plt.figure(figsize=(max(6, 1.8*n), 2.2), layout='constrained')
         axs = fig.subplots(1, n, squeeze=False)[0]
     extent = 0, len(self.stats), *self.lim
     for i, ax in enumerate(axs):
         ax.imshow(self.hist(i), origin='lower', extent=extent, aspect='auto',
                   cmap='viridis')
-        ax.set(xlabel='step', ylabel='output', title=self._name(i))
+        ax.set(xlabel='step', title=self._name(i))
+    axs[0].set_ylabel('output')
     return axs
 
 # %% ../../nbs/lib/vision/cnn.ipynb #bd87921b
@@ -391,11 +393,12 @@ def show_places(
     grid = F.pad(torch.ones(size, size), [padding]*4)
     side = len(grid)
     ax.imshow(grid, vmax=4, vmin=0, extent=(0, side, side, 0), cmap='Greys')
-    for at, colour in ((0, 0), 'crimson'), ((stride, .15), 'royalblue'):
+    for at, colour in ((0, 0), 'positive'), ((stride, .15), 'negative'):
         ax.add_patch(plt.Rectangle(at, ks, ks, fill=False, ec=colour, lw=2))
     middles = torch.arange(n)*stride + ks/2
     ax.plot(*torch.cartesian_prod(middles, middles).T, 'k.')
-    ax.set(xlim=(-.4, side+.4), ylim=(side+.4, -.4), xlabel='pixel', ylabel='pixel',
+    ticks = range(0, side+1, max(1, side//10))
+    ax.set(xlim=(-.4, side+.4), ylim=(side+.4, -.4), xticks=ticks, yticks=ticks,
            title=f'{size}, kernel {ks}, stride {stride},\npadding {padding}: {n}')
     return ax
 

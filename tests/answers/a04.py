@@ -1,77 +1,54 @@
 "Answers to the exercises of lesson 04: for each the right one and wrong ones that people really write."
-from math import exp, sqrt
+from functools import cache
 
-from fastlessons.exercises.l04 import apply_merges, attend, score
+import numpy as np
 
-def each_word_once(tokens, ratios, bias=0): return bias + sum(ratios.get(t, 0) for t in set(tokens))
-def the_mean(tokens, ratios, bias=0): return bias + sum(ratios.get(t, 0) for t in tokens)/max(1, len(tokens))
-def no_unknown_words(tokens, ratios, bias=0): return bias + sum(ratios[t] for t in tokens)
-def bias_left_out(tokens, ratios, bias=0): return sum(ratios.get(t, 0) for t in tokens)
-def unknown_is_bad(tokens, ratios, bias=0): return bias + sum(ratios.get(t, -1) for t in tokens)
-def yes_or_no(tokens, ratios, bias=0): return score(tokens, ratios, bias) > 0
+from fastlessons.exercises.l04 import _WHICH, _fresh, judge, mark_negation, score
+from fastlessons.samples.reviews import make_reviews
+from fastlessons.text.data import split_texts
+from fastlessons.text.tokens import words
 
-def merged_once(tokens, pair):
-    new, i = [], 0
-    while i < len(tokens):
-        n = 2 if tuple(tokens[i:i+2]) == pair else 1
-        new.append(''.join(tokens[i:i+n]))
-        i += n
-    return new
-
-def only_the_first_place(word, merges):
-    tokens = list(word)
-    for pair in merges:
-        for i in range(len(tokens)-1):
-            if (tokens[i], tokens[i+1]) == pair:
-                tokens[i:i+2] = [''.join(pair)]
-                break
-    return tokens
-
-def only_the_first_merge(word, merges): return merged_once(list(word), merges[0])
-
-def longest_first(word, merges):
-    pieces, tokens = sorted({a+b for a, b in merges}, key=len, reverse=True), []
-    while word:
-        piece = next((p for p in pieces if word.startswith(p)), word[0])
-        tokens.append(piece)
-        word = word[len(piece):]
-    return tokens
-
-def any_order(word, merges): return apply_merges(word, sorted(merges))
-def until_nothing_changes(word, merges):
-    tokens, before = apply_merges(word, merges), None
-    while tokens != before:
-        before = tokens
-        for pair in merges: tokens = merged_once(tokens, pair)
-    return tokens
-
-def eats_its_input(tokens, ratios, bias=0):
-    while tokens: bias += ratios.get(tokens.pop(), 0)
+def each_word_once(tokens, log_ratios, bias=0): return bias + sum(log_ratios.get(t, 0) for t in set(tokens))
+def the_mean(tokens, log_ratios, bias=0): return bias + sum(log_ratios.get(t, 0) for t in tokens)/max(1, len(tokens))
+def no_unknown_words(tokens, log_ratios, bias=0): return bias + sum(log_ratios[t] for t in tokens)
+def bias_left_out(tokens, log_ratios, bias=0): return sum(log_ratios.get(t, 0) for t in tokens)
+def unknown_is_bad(tokens, log_ratios, bias=0): return bias + sum(log_ratios.get(t, -1) for t in tokens)
+def yes_or_no(tokens, log_ratios, bias=0): return score(tokens, log_ratios, bias) > 0
+def eats_its_input(tokens, log_ratios, bias=0):
+    while tokens: bias += log_ratios.get(tokens.pop(), 0)
     return bias
 
-def joined(word, merges): return ' '.join(apply_merges(word, merges))
+def swapped(a, b): return _WHICH | {a: _WHICH[b], b: _WHICH[a]}
 
-def weights(scores):
-    e = [exp(s - max(scores)) for s in scores]
-    return [v/sum(e) for v in e]
+@cache
+def model(tokenizer=words, pairs=2, part=1.):
+    "Count words on a part of the sample's training set, as the lesson does."
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    texts, labels = map(np.array, list(zip(*sorted(make_reviews(), key=lambda r: -r[1])))[:2])   # in the order of the files
+    train = split_texts(texts, labels, valid_pct=.2)[0][::round(1/part)]
+    count = CountVectorizer(tokenizer=tokenizer, token_pattern=None, lowercase=False, binary=True, ngram_range=(1, pairs))
+    return make_pipeline(count, LogisticRegression(max_iter=1000)).fit(texts[train], labels[train])
 
-def dot(a, b): return sum(x*y for x, y in zip(a, b))
-def mix(w, values): return [dot(w, column) for column in zip(*values)]
-
-def not_divided(query, keys, values): return mix(weights([dot(query, k) for k in keys]), values)
-def divided_by_d(query, keys, values): return mix(weights([dot(query, k)/len(query) for k in keys]), values)
-def no_softmax(query, keys, values): return mix([dot(query, k)/sqrt(len(query)) for k in keys], values)
-def the_best_only(query, keys, values): return values[max(range(len(keys)), key=lambda i: dot(query, keys[i]))]
-def overflow(query, keys, values):
-    e = [exp(dot(query, k)/sqrt(len(query))) for k in keys]
-    return mix([v/sum(e) for v in e], values)
-def keys_for_values(query, keys, values): return attend(query, keys, keys)
-def only_weights(query, keys, values): return weights([dot(query, k)/sqrt(len(query)) for k in keys])
+def with_negation(texts): return model(mark_negation, 1).predict(texts)   # an array will do
+def words_and_pairs(texts): return model().predict(texts).tolist()
+def only_words(texts): return model(pairs=1).predict(texts).tolist()
+def few_labels(texts): return model(mark_negation, 1, .1).predict(texts).tolist()
+def always_praise(texts): return [1]*len(texts)
+def probabilities(texts): return model(mark_negation, 1).predict_proba(texts)[:, 1].tolist()
+def one_for_all(texts): return model(mark_negation, 1).predict(texts)[0]
+def in_words(texts): return [['blame', 'praise'][label] for label in with_negation(texts)]
+def upside_down(texts): return [1-label for label in with_negation(texts)]
+def forgets_the_last(texts): return with_negation(texts).tolist()[:-1]
+def the_labels(texts): return dict(zip(*_fresh()))   # not a list in the order of the sentences
 
 ANSWERS = {
     '04.1': dict(right=[score], wrong=[each_word_once, the_mean, no_unknown_words, bias_left_out, unknown_is_bad, yes_or_no, eats_its_input]),
-    '04.2': dict(right=[apply_merges],
-                 wrong=[only_the_first_place, only_the_first_merge, longest_first, any_order, until_nothing_changes, joined]),
-    '04.3': dict(right=[attend], wrong=[not_divided, divided_by_d, no_softmax, the_best_only, overflow, keys_for_values,
-                                        only_weights]),
+    '04.2': dict(right=[_WHICH, dict(reversed(_WHICH.items()))],
+                 wrong=[swapped('B', 'D'), swapped('A', 'C'), swapped('C', 'D'), swapped('A', 'D'), dict.fromkeys('ABCD', 'counts'),
+                        {k: v for k, v in _WHICH.items() if k != 'D'}, [*_WHICH.values()], 'D']),
+    '04.3': dict(right=[judge, with_negation],
+                 wrong=[words_and_pairs, only_words, few_labels, always_praise, probabilities, one_for_all, in_words, upside_down,
+                        forgets_the_last, the_labels]),
 }

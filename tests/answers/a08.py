@@ -1,49 +1,55 @@
 "Answers to the exercises of lesson 08: for each the right one and wrong ones that people really write."
-from fastlessons.exercises.l08 import max_pool, my_out_size, receptive_field
+import torch
+from torch import nn
+from torch.nn import functional as F
 
-def with_the_odd_edge(pic):
-    return [[max(max(r[j:j+2]) for r in pic[i:i+2]) for j in range(0, len(pic[0]), 2)] for i in range(0, len(pic), 2)]
+from fastlessons.exercises.l08 import diagnosis, find_lines, repaired
 
-def stride_one(pic): return [[max(a[j], a[j+1], b[j], b[j+1]) for j in range(len(a)-1)] for a, b in zip(pic, pic[1:])]
+RIGHT = diagnosis()
 
-def from_zero(pic): return [[max(0, v) for v in row] for row in max_pool(pic)]   # as if after a ReLU
+def lines_of(*rows): return lambda pic: F.conv2d(pic[None, None], torch.tensor(rows)[None, None])[0, 0]
 
-def mean_pool(pic): return [[(a[j]+a[j+1]+b[j]+b[j+1])/4 for j in range(0, len(a)-1, 2)] for a, b in zip(pic[::2], pic[1::2])]
+def by_hand(pic): return (2*pic[1:-1] - pic[:-2] - pic[2:])[:, 1:-1]
 
-def forwards(layers):
-    side, jump = 1, 1
-    for ks, stride in layers: side, jump = side + (ks-1)*jump, jump*stride
-    return side
+def padded(pic): return F.conv2d(pic[None, None], torch.tensor([[-1., -1, -1], [2, 2, 2], [-1, -1, -1]])[None, None], padding=1)[0, 0]
 
-def own_stride_first(layers):   # a layer's stride counts for the layers after it, not for itself
-    side, jump = 1, 1
-    for ks, stride in layers:
-        jump *= stride
-        side += (ks-1)*jump
-    return side
+def swapped(a, b):
+    out = dict(RIGHT)
+    out[a], out[b] = out[b], out[a]
+    return out
 
-def last_layer_first(layers): return forwards(layers[::-1])
+def net(act=nn.ReLU, norm=True, end=(), widths=(16, 32, 64)):
+    def make():
+        layers, ni = [], 1
+        for nf in widths:
+            layers += [nn.Conv2d(ni, nf, 3, 1 if ni == 1 else 2, padding=1)]
+            if norm: layers.append(nn.BatchNorm2d(nf))
+            layers.append(act())
+            ni = nf
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(ni, 10), *end)
+    return make
 
 ANSWERS = {
     '08.1': dict(
-        right=[my_out_size,
-               lambda size, ks, stride, padding: len(range(0, size + 2*padding - ks + 1, stride))],
-        wrong=[lambda size, ks, stride, padding: (size + 2*padding - ks)//stride,        # the first place is missing
-               lambda size, ks, stride, padding: (size + padding - ks)//stride + 1,      # padding is on both sides
-               lambda size, ks, stride, padding: (size + 2*padding - ks)/stride + 1,     # not a whole number
-               lambda size, ks, stride, padding: -(-(size + 2*padding - ks)//stride) + 1,  # half a place does not count
-               lambda size, ks, stride, padding: round((size + 2*padding - ks)/stride + 1),
-               lambda size, ks, stride, padding: [].append((size + 2*padding - ks)//stride + 1),   # nothing is returned
-               lambda size, ks, stride, padding: (size + 2*padding)//stride,
-               lambda size, ks, stride, padding: size - ks + 1]),
+        right=[find_lines, by_hand, lambda pic: find_lines(pic).relu(), lines_of([0., -1, 0], [0, 2, 0], [0, -1, 0])],
+        wrong=[padded,                                                       # the map is as large as the picture
+               lines_of([-1., -1, -1], [0, 0, 0], [1, 1, 1]),                # an edge
+               lines_of([-1., 2, -1], [-1, 2, -1], [-1, 2, -1]),             # upright lines
+               lines_of([-1., -1, -1], [8, -1, -1], [-1, -1, -1]),
+               lines_of([-1., -1, -1], [-1, 8, -1], [-1, -1, -1]),           # outlines: upright lines, too
+               lines_of([0., 0, 0], [1, 1, 1], [0, 0, 0]),                   # a flat wall is not 0
+               lines_of([1., 1, 1], [-2, -2, -2], [1, 1, 1]),                # dark lines
+               lines_of([-1., -1, -1], [1, 1, 1], [0, 0, 0]),                # an edge gives as much
+               lambda pic: find_lines(pic).abs(),                            # dark lines, and beside the line: half
+               lambda pic: (find_lines(pic) > 1).float(),                    # half the contrast is lost
+               lambda pic: None]),
     '08.2': dict(
-        right=[max_pool],
-        wrong=[with_the_odd_edge, stride_one, mean_pool, from_zero, lambda pic: max(max(row) for row in pic),
-               lambda pic: [[max(row[j:j+2]) for j in range(0, len(row)-1, 2)] for row in pic]]),   # columns only
+        right=[RIGHT],
+        wrong=[swapped('A', 'C'), swapped('B', 'D'), swapped('A', 'D'), dict(A='well'), list(RIGHT.values()),
+               dict.fromkeys('ABCD', 'well'), {}]),
     '08.3': dict(
-        right=[receptive_field, forwards],
-        wrong=[lambda layers: 1 + sum(ks-1 for ks, _ in layers),     # strides left out
-               lambda layers: sum(ks for ks, _ in layers),
-               own_stride_first, last_layer_first,
-               lambda layers: layers[-1][0]]),                       # the last layer alone
+        right=[repaired, net()],
+        wrong=[net(nn.Sigmoid, False, [nn.Softmax(1)]), net(nn.Sigmoid, False), net(nn.Sigmoid, True, [nn.Softmax(1)]),
+               net(nn.ReLU, False, [nn.Softmax(1)]), net(widths=(16, 32, 128)), lambda: nn.Flatten(),
+               lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), lambda: None]),
 }
