@@ -740,8 +740,10 @@ def _classes(values, dtype=None):
     if dtype in (None, object, '|O'):
         kinds = {exact_key(v)[0] for v in values}
         plain = dtype is None or kinds in ({'a number'}, {'True or False'})
-        if not plain: return pd.Series(values, dtype=object).to_numpy()
-        dtype = None
+        made = np.array(values) if plain else None
+        # numpy makes floats of whole numbers on both sides of 2**63
+        if plain and made.tolist() == values: return made
+        return pd.Series(values, dtype=object).to_numpy()
     return np.array(values, dtype)
 
 def _name_of(y):
