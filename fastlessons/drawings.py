@@ -430,14 +430,16 @@ def _branch(ax, tree, x, w, y, colours):
     "Draw a tree between x and x + w, its top at y; return where its top box stands."
     text, *parts = tree if isinstance(tree, tuple) else (tree,)
     middle, left = x + w/2, x
-    xs = []
+    xs, tops = [], []
     for part in parts:
         room = w*_leaves(part)/_leaves(tree)
+        said = part[0] if isinstance(part, tuple) else part
+        tops.append(y - .9 + _height(_wrap(said, room - .26))/2)
         xs.append(_branch(ax, part, left, room, y - .9, colours))
         left += room
     if xs: middle = sum(xs)/2
-    for end, word in zip(xs, ('yes', 'no')):
-        draw_arrow(ax, (middle, y), (end, y - .7), word)
+    for end, top, word in zip(xs, tops, ('yes', 'no')):
+        draw_arrow(ax, (middle, y), (end, top), word)
     draw_box(ax, middle, y, _wrap(text, w - .26), colour=colours.get(text, _LINE))
     return middle
 

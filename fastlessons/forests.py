@@ -535,7 +535,7 @@ class _Explains:
         n = len(self.roots_)
         if which >= n:
             raise ValueError(f'which is {which}. Expected a tree from 0 to {n-1}.')
-        ax = axes(ax, 2.6*2**min(depth, 2), 1.3*depth + 1.3)
+        ax = axes(ax, max(6, 3.4*min(depth, 3)), 1.2*depth + 1.2)
         _draw_tree(self.nodes_, self.roots_[which], self._text, self._shade, depth, ax)
         return ax
 
