@@ -1517,6 +1517,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'fastlessons.tabular._no_gaps': ('lib/tabular.html#_no_gaps', 'fastlessons/tabular.py'),
                                      'fastlessons.tabular._old_text': ('lib/tabular.html#_old_text', 'fastlessons/tabular.py'),
                                      'fastlessons.tabular._table': ('lib/tabular.html#_table', 'fastlessons/tabular.py'),
+                                     'fastlessons.tabular._understood': ('lib/tabular.html#_understood', 'fastlessons/tabular.py'),
                                      'fastlessons.tabular._vocab': ('lib/tabular.html#_vocab', 'fastlessons/tabular.py'),
                                      'fastlessons.tabular._with_weights': ('lib/tabular.html#_with_weights', 'fastlessons/tabular.py'),
                                      'fastlessons.tabular.emb_size': ('lib/tabular.html#emb_size', 'fastlessons/tabular.py'),

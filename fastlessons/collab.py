@@ -210,8 +210,9 @@ def read_ratings(
     roles = [r for r in given if r in cols]
     df = pd.DataFrame({r: get_column(source, cols[r]) for r in roles})
     for c in ('user', 'item'):
-        distinct(df[c], cols[c])   # refuses ids that are unclear
         dtype = df[c].dtype
+        whole = isinstance(dtype, np.dtype) and dtype.kind in 'iu'
+        if not whole: distinct(df[c], cols[c])   # refuses ids that are unclear
         if isinstance(dtype, pd.CategoricalDtype):   # they become what they stand for
             df[c] = df[c].astype(object if df[c].hasnans else dtype.categories.dtype)
     stars = _stars(df.rating)
