@@ -192,6 +192,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'fastlessons.collab._is_number': ('lib/collab.html#_is_number', 'fastlessons/collab.py'),
                                     'fastlessons.collab._is_one': ('lib/collab.html#_is_one', 'fastlessons/collab.py'),
                                     'fastlessons.collab._known_or_last': ('lib/collab.html#_known_or_last', 'fastlessons/collab.py'),
+                                    'fastlessons.collab._limits': ('lib/collab.html#_limits', 'fastlessons/collab.py'),
                                     'fastlessons.collab._movielens': ('lib/collab.html#_movielens', 'fastlessons/collab.py'),
                                     'fastlessons.collab._no_hints': ('lib/collab.html#_no_hints', 'fastlessons/collab.py'),
                                     'fastlessons.collab._plain': ('lib/collab.html#_plain', 'fastlessons/collab.py'),
