@@ -736,6 +736,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'fastlessons.run._alt': ('lib/run.html#_alt', 'fastlessons/run.py'),
                                  'fastlessons.run._attach': ('lib/run.html#_attach', 'fastlessons/run.py'),
                                  'fastlessons.run._beside': ('lib/run.html#_beside', 'fastlessons/run.py'),
+                                 'fastlessons.run._client': ('lib/run.html#_client', 'fastlessons/run.py'),
                                  'fastlessons.run._draw_formulas': ('lib/run.html#_draw_formulas', 'fastlessons/run.py'),
                                  'fastlessons.run._failed': ('lib/run.html#_failed', 'fastlessons/run.py'),
                                  'fastlessons.run._formula': ('lib/run.html#_formula', 'fastlessons/run.py'),
