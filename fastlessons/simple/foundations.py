@@ -21,7 +21,7 @@ def numerical_gradient(
     slopes = [float(f(x+n) - f(x-n))/(2*eps) for n in nudges]
     return torch.tensor(slopes, dtype=torch.double).view_as(x)
 
-# %% ../../nbs/03_foundations.ipynb #fc4867f7
+# %% ../../nbs/03_foundations.ipynb #7a8aa141
 class Value:
     "Hold a number that remembers what it was made of, so that slopes can flow back."
     def __init__(self,
@@ -154,7 +154,7 @@ class Adam(SGD):
         sqr = self.sqr[p].lerp_(grad*grad, 1-b2)/(1-b2**self.steps)
         p.addcdiv_(avg, sqr.sqrt_().add_(self.eps), value=-self.lr)
 
-# %% ../../nbs/03_foundations.ipynb #db9e3ea9
+# %% ../../nbs/03_foundations.ipynb #225ced47
 def moved(
     x:torch.Tensor, # rows of pixels of square pictures (n, pixels)
     seed:int, # of the places
