@@ -287,7 +287,9 @@ def test_drawing():
     for e in ALL:
         ax = e(max_depth=3, random_state=0).fit(x, y).plot()
         texts = [t.get_text() for t in ax.texts]
-        assert 3 <= len(texts) <= 15 and all('rows' in t for t in texts)
+        boxes = [t for t in texts if 'rows' in t]
+        assert 3 <= len(boxes) <= 15 and texts.count('yes') == texts.count('no') == len(boxes)//2
+        assert len({t.get_bbox_patch().get_facecolor() for t in ax.texts if 'rows' in t.get_text()}) > 2   # shaded by its answer
         plt.close('all')
     assert TreeClassifier(max_depth=1).fit(x, y).plot().texts[0].get_text().startswith('Sex is female?\n900 rows\n0 6')
     gap = TreeClassifier(max_depth=1).fit(pd.DataFrame(dict(a=[1, 2, None, None]*5)), [0, 0, 1, 1]*5)

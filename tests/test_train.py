@@ -442,3 +442,16 @@ def test_parameters_are_explained():
     for f, words in ((fit, ['epochs: passes over the training set', 'Returns lists']), (Checkpoint, ['path: the file']), (foundations.Batches, ['bs: rows at a time'])):
         for w in words: assert w in ' '.join(f.__doc__.split()), f.__doc__
     assert not {'SGD', 'Adam', 'accuracy'} & set(train.__all__) and train.SGD is foundations.SGD
+
+def test_batches_that_can_be_read_only_once_are_refused():
+    x = torch.randn(8, 2)
+    batches = [(x, x[:, :1])]
+    with pytest.raises(TypeError, match='list'): fit(nn.Linear(2, 1), ((b for b in batches), None), 2, .1, F.mse_loss, show=False)
+
+def test_callbacks_from_a_generator_are_called():
+    class Count:
+        n = 0
+        def after_epoch(self, run): self.n += 1
+    count, x = Count(), torch.randn(8, 2)
+    fit(nn.Linear(2, 1), ([(x, x[:, :1])], None), 3, .1, F.mse_loss, cbs=(c for c in [count]), show=False)
+    assert count.n == 3
