@@ -59,9 +59,9 @@ def classify(path):
 
 def percent(p):
     "Write a probability as on the page: a model is never certain."
-    if p > .9995: return 'over 99.9 %'
-    if p < .0005: return 'under 0.1 %'
-    return f'{100*p:.1f} %'
+    if p > .9995: return 'over 99.9%'
+    if p < .0005: return 'under 0.1%'
+    return f'{100*p:.1f}%'
 
 def safe(text):
     "Write a text of others as HTML, in one line."
