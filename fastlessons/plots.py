@@ -282,13 +282,14 @@ def plot_loss_surface(
     *,
     ax:Axes=None, # matplotlib axes to draw into; None: new ones
 )->Axes: # the axes
-    "Draw the loss over two parameters, dark is low, and the path of training."
+    "Draw the logarithm of a loss over two numbers, light is low, and a path on it."
     import torch
     xs, ys = (torch.linspace(float(lo), float(hi), 60) for lo, hi in (a, b))
     z = [[float(loss(x, y)) for x in xs] for y in ys]
     ax = axes(ax, 4, 3.4)
-    ax.contourf(xs, ys, np.log(z), 20, cmap='Blues_r')   # the log shows the valley
-    if len(path): ax.plot(*zip(*path), 'o-', color='tab:orange', ms=2, lw=.8)
+    z = np.log(z)   # so that the valley can be seen
+    ax.contourf(xs, ys, z, 20, cmap='Greys', vmax=2*z.max() - z.min())
+    if len(path): ax.plot(*zip(*path), 'o-', color='model', ms=3, lw=1)
     ax.set(xlabel='a', ylabel='b', xlim=a, ylim=b)
     return ax
 

@@ -314,7 +314,7 @@ class _Plot:
 
     def before_fit(self, run):
         from IPython.display import display
-        self.fig, self.ax = plt.subplots(figsize=(5, 3))
+        self.fig, self.ax = plt.subplots(figsize=(6, 3.3))
         plt.close(self.fig)   # else the cell shows it once more at its end
         self.plot = display(self.fig, display_id=True)
 

@@ -436,7 +436,7 @@ def test_a_terminal_gets_one_bar_that_goes_away():
 def test_a_notebook_keeps_one_plot():
     cells = [c for c in nbformat.read(ROOT/'nbs/03_foundations.ipynb', 4).cells if 'log = fit(net' in c.source]
     outputs, = [c.outputs for c in cells]
-    assert [o.output_type for o in outputs] == ['display_data'] and 'image/jpeg' in outputs[0].data
+    assert [o.output_type for o in outputs] == ['display_data'] and 'image/png' in outputs[0].data
 
 def test_parameters_are_explained():
     for f, words in ((fit, ['epochs: passes over the training set', 'Returns lists']), (Checkpoint, ['path: the file']), (foundations.Batches, ['bs: rows at a time'])):
