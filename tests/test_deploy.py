@@ -429,7 +429,7 @@ def test_the_lessons_ten_lines_read_a_damaged_note(cats, c, pic, tmp_path):
         square.save(tmp_path/'noted.jpg', exif=note)
         assert predict_simply(cats[1], tmp_path/'noted.jpg') == pytest.approx(c.predict_one(tmp_path/'noted.jpg'), abs=1e-6)
     (tmp_path/'text.jpg').write_text('no picture')
-    refuses(ValueError, lambda: predict_simply(cats[1], tmp_path/'text.jpg'), 'not a picture')
+    refuses(OSError, lambda: predict_simply(cats[1], tmp_path/'text.jpg'), 'identify')
 
 def test_the_lessons_list_by_loss(cats):
     learn, _ = cats

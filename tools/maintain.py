@@ -207,20 +207,24 @@ def shoot(model, out=NBS/'images'):
             tab.goto(address)
             tab.click('.gallery-item')
             tab.wait_for_selector('#bars li')
-            _shot(tab, Path(out)/'02_app.jpg')
+            _shot(tab, Path(out)/'02_app.jpg', 1000)
         command = [sys.executable, '-m', 'http.server', '--bind', '127.0.0.1', '7955']
         with _running(command, page, address):
-            tab = browser.new_page(viewport=dict(width=390, height=760),
-                                   is_mobile=True, has_touch=True)
+            tab = browser.new_page(viewport=dict(width=390, height=940),
+                                   device_scale_factor=2, has_touch=True)
             tab.goto(address)
             tab.set_input_files('#file', min((app/'examples').iterdir()))
             tab.locator('#bars li').first.wait_for()
-            _shot(tab, Path(out)/'02_page.jpg')
+            _shot(tab, Path(out)/'02_page.jpg', 390)
         browser.close()
 
-def _shot(tab, path):
+def _shot(tab, path, w):
+    "Save what a tab shows as a JPEG, `w` pixels wide."
+    from PIL import Image
     tab.wait_for_timeout(1500)   # what moves has come to rest
-    tab.screenshot(path=path, full_page=True, type='jpeg', quality=85)
+    im = Image.open(io.BytesIO(tab.screenshot())).convert('RGB')
+    im.thumbnail((w, im.height))
+    im.save(path, quality=88)
 
 def modules():
     "Return the modules made by notebooks: name, e.g. 'vision.cnn' -> its file as text."

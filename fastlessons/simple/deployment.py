@@ -8,20 +8,21 @@ __all__ = ['predict_simply', 'by_loss', 'wrong_when']
 # %% ../../nbs/02_deployment.ipynb #810113f3
 import json, os
 import numpy as np, pandas as pd
+from contextlib import suppress
 from ..core import document
-from ..vision.picture_files import open_picture
 from PIL import Image, ImageOps
 
 # %% ../../nbs/02_deployment.ipynb #2d7ea67c
 def predict_simply(folder:'Path', # model folder, its pictures cut by `crop`
     picture:'Path', # a picture file
-)->dict: # label -> probability; raises ValueError for what is no picture
+)->dict: # label -> probability; raises OSError for what is no picture
     "Say what is in a picture, without PyTorch."
     os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
     from onnxruntime import InferenceSession
     card = json.loads((folder/'card.json').read_bytes())
-    im = open_picture(picture)   # upright, and in RGB
-    im = ImageOps.fit(im, card['size'][::-1], Image.Resampling.BILINEAR)
+    im = Image.open(picture)
+    with suppress(Exception): im = ImageOps.exif_transpose(im)   # or a damaged note
+    im = ImageOps.fit(im.convert('RGB'), card['size'][::-1], Image.Resampling.BILINEAR)
     network = InferenceSession(folder/'model.onnx')
     probs = network.run(None, {'pictures': np.array(im)[None]})[0]
     return dict(zip(card['labels'], probs[0].tolist()))
