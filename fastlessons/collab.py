@@ -157,7 +157,7 @@ def _check(df, limits):
     if limits is not None:
         lo, hi = _limits(limits)
         check_rows(df, ~df.rating.between(lo, hi).values,
-                   f'has ratings outside {lo} to {hi}',
+                   f'has ratings outside {lo:g} to {hi:g}',
                    'Leave them out, or give other limits.')
     check_rows(df, df.duplicated(['user', 'item']).values,
                'has second ratings of one item by one user', 'Keep one of them: '
