@@ -8,11 +8,12 @@ CPU seconds (all cores, all processes) are shown because they tell more than the
 import argparse, contextlib, io, resource, time
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
+from importlib.util import find_spec
 from statistics import median
 
 from fastlessons.data import get_data
 from fastlessons.layers import one_core
-from fastlessons.vision import transfer as pets
+from fastlessons.vision import engine, transfer as pets
 from fastlessons.vision.backbone import backbone
 import torch
 from fastai.vision.all import (ImageDataLoaders, PILImage, RegexLabeller, Resize, defaults, error_rate, get_image_files, set_seed,
@@ -76,7 +77,7 @@ def parts(files, arch, sizes, n=16):
             dls = ImageDataLoaders.from_name_func('.', files, TASKS['species'], seed=0, item_tfms=Resize(size))
             body, tl = vision_learner(dls, arch).model[0].eval(), dls.train_ds.tls[0]
             x, px, last = torch.randn(n, 3, size, size), pets._needed_size(dls), dict(memory_format=torch.channels_last)
-            fast = pets._fast_copy(body, torch.device('cpu'))
+            fast = engine._fast_copy(body, torch.device('cpu'))
             dt = next(fast.parameters()).dtype
             print(f'  at {size} px')
             def show(name, f): print(f'    {name:23}{speed(torch.inference_mode()(f), n, cores):6.0f}', flush=True)
@@ -89,6 +90,12 @@ def parts(files, arch, sizes, n=16):
             show('  channels last', lambda: cl(x.to(**last)))
             show('  and folded', lambda: folded(x.to(**last)))
             if dt != torch.float32: show('  and bfloat16', lambda: fast(x.to(dt, **last)))
+            start = time.perf_counter()
+            model = engine._as_onnx(deepcopy(body), x)
+            print(f'    written as ONNX in     {time.perf_counter()-start:6.1f} s')
+            for name in filter(find_spec, engine.ENGINES):
+                run = engine.ENGINES[name](model)
+                show(f'  {name}', lambda: run(x))
             show('read and fast body', lambda: fast(pets._read_batch(dls, tl, range(n), px).to(dt, **last)))
 
 def main():

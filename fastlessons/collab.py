@@ -138,6 +138,14 @@ def _from_flags(films, names):
     return pd.Series(genres, [int(row[0]) for row in rows], name='genres')
 
 # %% ../nbs/lib/collab.ipynb #7e7be04e
+def _limits(limits):
+    "Return the lowest and the highest rating."
+    try: lo, hi = map(float, limits)
+    except (TypeError, ValueError) as e:
+        raise ValueError(f'limits is {limits!r:.60}. Expected two numbers, the lowest '
+                         'and the highest rating, such as (1, 5).') from e
+    return lo, hi
+
 def _check(df, limits):
     "Refuse bad rows."
     cols = ['user', 'item', 'rating']
@@ -146,10 +154,10 @@ def _check(df, limits):
                "df.dropna(subset=['user', 'item', 'rating']), with your names.")
     check_rows(df, ~np.isfinite(df.rating.values), 'has infinite ratings',
                'Leave them out.')
-    if limits:
-        lo, hi = limits
+    if limits is not None:
+        lo, hi = _limits(limits)
         check_rows(df, ~df.rating.between(lo, hi).values,
-                   f'has ratings outside {lo} to {hi}',
+                   f'has ratings outside {lo:g} to {hi:g}',
                    'Leave them out, or give other limits.')
     check_rows(df, df.duplicated(['user', 'item']).values,
                'has second ratings of one item by one user', 'Keep one of them: '
@@ -210,8 +218,9 @@ def read_ratings(
     roles = [r for r in given if r in cols]
     df = pd.DataFrame({r: get_column(source, cols[r]) for r in roles})
     for c in ('user', 'item'):
-        distinct(df[c], cols[c])   # refuses ids that are unclear
         dtype = df[c].dtype
+        whole = isinstance(dtype, np.dtype) and dtype.kind in 'iu'
+        if not whole: distinct(df[c], cols[c])   # refuses ids that are unclear
         if isinstance(dtype, pd.CategoricalDtype):   # they become what they stand for
             df[c] = df[c].astype(object if df[c].hasnans else dtype.categories.dtype)
     stars = _stars(df.rating)
@@ -489,7 +498,8 @@ def _find(ids, x):
 def _check_unknown(ids, x, at, what):
     "Refuse what is unknown as it is written, and known in another way: '7' for 7."
     unknown = at < 0
-    if x.dtype != ids.dtype and unknown.any():
+    one_type = x.dtype == ids.dtype and x.dtype != object   # object may hold anything
+    if unknown.any() and not one_type:
         look_up(x[unknown], ids.tolist(), what, other_kinds=True)
 
 def _known_or_last(at, n): return np.where(at < 0, n, at)   # the row of who is unknown
@@ -544,7 +554,8 @@ class _Predictor(Saved):
         check_name(self.how, _DRAWS, 'way to fit')
         check_int(0, n_factors=self.n_factors, n_hints=self.n_hints, seed=self.seed)
         check_int(sweeps=self.sweeps)
-        df = read_ratings(ratings, limits=self.limits)
+        limits = None if self.limits is None else _limits(self.limits)
+        df = read_ratings(ratings, limits=limits)
         long = self.how == 'best' and len(df) > 20_000 or len(df) > 1e6
         u, users = pd.factorize(df.user)
         i, items = pd.factorize(df.item)
@@ -556,7 +567,7 @@ class _Predictor(Saved):
         models = als.fit(self.sweeps, _DRAWS[self.how], long if show is None else show)
         first = np.unique(i, return_index=True)[1]
         titles = _titles(df.title.iloc[first]) if 'title' in df else None
-        limits = self.limits or (float(val.min()), float(val.max()))
+        limits = limits or (float(val.min()), float(val.max()))
         tensors = dict(
             **_in_stars(models, sd, self.how), **_by_user(u, i, val, df.get('time')),
             proj=hints.proj, hint_mean=hints.mean, hint_std=hints.std)
@@ -769,6 +780,7 @@ class _Advisor(_Predictor):
         "Recommend items to many users, the best of each first."
         check_int(n=n)
         self._check_fitted()
+        if isinstance(users, Iterator): users = list(users)
         asked = self.user_ids if users is None else _as_index(users)
         who, i, pred = self._best(self._find_users(asked), n, unseen)
         res = self._frame(i, pred=pred.clip(*self.limits_))

@@ -16,7 +16,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
-from .core import check_int, check_name, check_same_length, document
+from .core import as_list, check_int, check_name
+from .core import check_same_length, document
 from .plots import PALETTE, tint
 
 # %% ../nbs/lib/drawings.ipynb #7e3f6604
@@ -252,6 +253,7 @@ def draw_net(
     most:int=7, # a larger layer shows so many places
 )->Axes: # the axes; raises ValueError
     "Draw a network as circles, with a line for each weight."
+    sizes = as_list(sizes, 'sizes')
     check_int(**{f'sizes[{k}]': n for k, n in enumerate(sizes)})
     weights = _matrices(weights, sizes)
     names = {k % len(sizes): v for k, v in (names or {}).items()}
@@ -394,6 +396,7 @@ def draw_stack(
     names:list=None, # what lies between the blocks, one less than blocks
 )->Axes: # the axes; raises ValueError
     "Draw what flows through a convolutional network: blocks that shrink and deepen."
+    shapes = as_list(shapes, 'shapes')
     names = names or ['']*(len(shapes)-1)
     check_same_length(gaps=shapes[1:], names=names)
     high = max(shape[1] for shape in shapes)
@@ -430,14 +433,16 @@ def _branch(ax, tree, x, w, y, colours):
     "Draw a tree between x and x + w, its top at y; return where its top box stands."
     text, *parts = tree if isinstance(tree, tuple) else (tree,)
     middle, left = x + w/2, x
-    xs = []
+    xs, tops = [], []
     for part in parts:
         room = w*_leaves(part)/_leaves(tree)
+        said = part[0] if isinstance(part, tuple) else part
+        tops.append(y - .9 + _height(_wrap(said, room - .26))/2)
         xs.append(_branch(ax, part, left, room, y - .9, colours))
         left += room
     if xs: middle = sum(xs)/2
-    for end, word in zip(xs, ('yes', 'no')):
-        draw_arrow(ax, (middle, y), (end, y - .7), word)
+    for end, top, word in zip(xs, tops, ('yes', 'no')):
+        draw_arrow(ax, (middle, y), (end, top), word)
     draw_box(ax, middle, y, _wrap(text, w - .26), colour=colours.get(text, _LINE))
     return middle
 

@@ -21,7 +21,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 
 from .core import Saved, check_int, check_rows, distinct, document
 from .core import exact_key, get_column, in_order, look_up
-from .plots import axes
+from .plots import axes, tint
 from .tables import check_written, written
 
 # %% ../nbs/lib/forests.ipynb #1d1b6488
@@ -450,17 +450,23 @@ def _draw_tree(
     nodes:Nodes, # of the tree
     root:int, # number of its root
     text:Callable, # function of a node's number that gives the text of its box
+    colour:Callable, # function of a node's number that gives the colour of its box
     depth:int, # levels of questions to draw
     ax:Axes, # matplotlib axes to draw into
 )->None: # the axes have it
-    "Draw a tree, each child half as far away as its parent."
-    look = dict(fc='white', ec='tab:gray', boxstyle='round')
+    "Draw a tree, each child half as far away as its parent; more rows, wider lines."
+    clear = dict(fc='white', ec='none', pad=1)
     def box(i, x, width, level):
-        ax.text(x, -level, text(i), ha='center', va='center', bbox=look)
+        look = dict(fc=colour(i), ec='#555555', boxstyle='round')
+        ax.text(x, -level, text(i), ha='center', va='center', bbox=look, zorder=3)
         if level == depth or nodes.col[i] < 0: return
-        for child, side in ((nodes.left[i], -1), (nodes.left[i]+1, 1)):
+        left = nodes.left[i]
+        for child, side, word in ((left, -1, 'yes'), (left+1, 1, 'no')):
             below = x + side*width/2
-            ax.plot([x, below], [-level, -level-1], color='tab:gray', zorder=0)
+            wide = 1 + 7*nodes.size[child]/nodes.size[root]
+            ax.plot([x, below], [-level, -level-1], color='#aaaaaa', lw=wide, zorder=0)
+            ax.text(x + side*width/4, -level-.5, word, ha='center', va='center',
+                    bbox=clear, zorder=2)
             box(child, below, width/2, level+1)
     box(root, 0, 1, 0)
     ax.set(xlim=(-1.1, 1.1), ylim=(-depth-.5, .5))
@@ -507,20 +513,30 @@ class _Explains:
         size = f'{self.nodes_.size[i]:.0f} rows'
         return '\n'.join([self.question(i), size, self._say(mean)]).strip()
 
+    def _shade(self, i):
+        "Colour a node: red for much, blue for little; of three classes, how sure."
+        v = self.nodes_.value
+        if v.shape[1] > 1: return tint('model', .6*v[i].max())
+        much = v[i, 0]/(np.abs(v).max() or 1)
+        if hasattr(self, 'classes_'): much = 2*v[i, 0] - 1
+        return tint('positive' if much > 0 else 'negative', .6*abs(much))
+
     def plot(self,
         depth:int=3, # levels of questions to draw
         which:int=0, # number of the tree in a forest
         *,
         ax:Axes=None, # matplotlib axes to draw into; None: new ones
     )->Axes: # the axes; raises ValueError
-        "Draw a tree, its questions and answers; yes goes left."
+        """Draw a tree, its questions and answers; yes goes left.
+
+        The redder a box, the larger its number, or the surer the second class."""
         check_is_fitted(self)
         check_int(0, depth=depth, which=which)
         n = len(self.roots_)
         if which >= n:
             raise ValueError(f'which is {which}. Expected a tree from 0 to {n-1}.')
-        ax = axes(ax, 2.6*2**min(depth, 2), 1.3*depth + 1.3)
-        _draw_tree(self.nodes_, self.roots_[which], self._text, depth, ax)
+        ax = axes(ax, max(6, 3.4*min(depth, 3)), 1.2*depth + 1.2)
+        _draw_tree(self.nodes_, self.roots_[which], self._text, self._shade, depth, ax)
         return ax
 
 # %% ../nbs/lib/forests.ipynb #7d0c1c5e
@@ -724,8 +740,10 @@ def _classes(values, dtype=None):
     if dtype in (None, object, '|O'):
         kinds = {exact_key(v)[0] for v in values}
         plain = dtype is None or kinds in ({'a number'}, {'True or False'})
-        if not plain: return pd.Series(values, dtype=object).to_numpy()
-        dtype = None
+        made = np.array(values) if plain else None
+        # numpy makes floats of whole numbers on both sides of 2**63
+        if plain and made.tolist() == values: return made
+        return pd.Series(values, dtype=object).to_numpy()
     return np.array(values, dtype)
 
 def _name_of(y):

@@ -16,15 +16,18 @@ from importlib.metadata import PackageNotFoundError, metadata
 from io import BytesIO
 from mimetypes import guess_type
 from pathlib import Path
+from queue import Empty
 from threading import Event, current_thread, main_thread
 from typing import Callable
 
 from . import core
 
 # %% ../nbs/lib/run.ipynb #b8e66da9
-_KNOCK = 15   # seconds between two messages to a kernel that is at work
+_LOOK = .5      # seconds between two looks into a socket
+_LAST = 60      # seconds to wait for the last outputs of a cell that has ended
 _DIED = ('Its Python died. Most often that is for lack of memory: '
          'close other programs, and see fastlessons doctor.')
+_LOST = f'Its outputs did not arrive within {_LAST} seconds. Run it again.'
 # ipykernel warns that its TCP socket is not encrypted. It is open to this machine only,
 # so the warning would only frighten a learner; errors are still shown. The history of
 # your own IPython is left alone.
@@ -56,19 +59,33 @@ def _failed(nb, n, trace):
     head = f'the lesson stopped in code cell {n}: {first}'
     return '\n'.join([head, *(f'  {line}' for line in lines[-3:])])
 
-async def _watch(client, km, stop):
-    "Knock at the kernel now and then, and kill it once `stop` is set."
-    last = time.monotonic()
+def _client():
+    "Return a class of clients that hear of each message."
+    from jupyter_client.asynchronous import AsyncKernelClient
+    from jupyter_client.channels import AsyncZMQSocketChannel
+
+    class Channel(AsyncZMQSocketChannel):
+        async def get_msg(self, timeout=None):
+            "Wait in short turns: each begins with a look into the socket."
+            left = float('inf') if timeout is None else timeout
+            while left > _LOOK:
+                try: return await super().get_msg(_LOOK)
+                except Empty: left -= _LOOK
+            return await super().get_msg(left)
+
+    class Client(AsyncKernelClient):
+        shell_channel_class = iopub_channel_class = Channel
+    return Client
+
+async def _watch(km, stop):
+    "Kill the kernel once `stop` is set."
     while True:
         await asyncio.sleep(.2)
         if stop.is_set() and km.has_kernel: await km.provisioner.kill()
-        if client.kc and time.monotonic()-last > _KNOCK:
-            client.kc.kernel_info()
-            last = time.monotonic()
 
 async def _work(client, km, stop, **where):
     "Run all cells; the kernel ends with them."
-    watch = asyncio.create_task(_watch(client, km, stop))
+    watch = asyncio.create_task(_watch(km, stop))
     try: await client.async_execute(cleanup_kc=True, **where)
     finally: watch.cancel()
 
@@ -80,16 +97,19 @@ def execute(
     cwd:str|Path, # folder that the kernel works in
     env:dict|None=None, # its environment variables; None: those of this process
     show:Callable=_silent, # called with each cell as it starts, and every second
-)->None: # raises RuntimeError if a cell fails or the kernel dies
+)->None: # raises RuntimeError if a cell fails, its outputs are lost or the kernel dies
     "Run the cells of `nb` one by one in a new kernel of this very Python."
     _spare_a_grammar()
     from jupyter_client import AsyncKernelManager
     from jupyter_client.kernelspec import KernelSpecManager
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, DeadKernelError
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError
+    from nbclient.exceptions import DeadKernelError
     # no list of kernels: then it is sys.executable
     km = AsyncKernelManager(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
+    km.client_factory = _client()
     client = NotebookClient(nb, km=km, extra_arguments=_QUIET,
+                            iopub_timeout=_LAST, raise_on_iopub_timeout=True,
                             on_cell_start=lambda cell, cell_index: show(cell))
     env = dict(os.environ if env is None else env)
     env.setdefault('OMP_WAIT_POLICY', 'PASSIVE')   # see fastlessons/__init__.py
@@ -104,6 +124,7 @@ def execute(
     try: work.result()
     except CellExecutionError as e: why = e.traceback
     except DeadKernelError: why = _DIED
+    except CellTimeoutError: why = _LOST
     else: return
     raise RuntimeError(_failed(nb, client.code_cells_executed, why))
 

@@ -29,6 +29,15 @@ def to_numbers(
         raise ValueError(f'Column {name!r} holds {col.dtype}, expected numbers. '
                          f'Of a date, make columns of numbers first: '
                          f'df[{name!r}].dt.month, .dt.dayofweek, .dt.hour.')
+    plain = isinstance(col.dtype, np.dtype) and col.dtype.kind in 'fiu'
+    x = col.to_numpy(float) if plain else _understood(col, name)
+    check_rows(col, np.abs(x) > 1e30,
+               'holds infinity, or a number too large to count with',
+               f'Make a gap of it: df[{name!r}].replace([np.inf, -np.inf], np.nan).')
+    return x
+
+def _understood(col, name):
+    "Read text and other types as numbers, or say what is none."
     values = col.astype(object) if col.dtype == 'category' else col
     num = pd.to_numeric(values, errors='coerce')
     bad = (num.isna() & col.notna()).to_numpy()
@@ -36,11 +45,7 @@ def to_numbers(
     check_rows(col, bad, 'should hold numbers', 'Correct them, or read those that '
                'stand for a gap as gaps: pd.read_csv(..., na_values=[...]). Or list '
                'the column in cat_names.')
-    x = num.to_numpy(float, na_value=np.nan)
-    check_rows(col, np.abs(x) > 1e30,
-               'holds infinity, or a number too large to count with',
-               f'Make a gap of it: df[{name!r}].replace([np.inf, -np.inf], np.nan).')
-    return x
+    return num.to_numpy(float, na_value=np.nan)
 
 # %% ../nbs/lib/tabular.ipynb #d5421984
 def _vocab(df, name):

@@ -8,7 +8,7 @@ __all__ = ['numerical_gradient', 'read_digits', 'Batches', 'check_batch', 'valid
 
 # %% ../nbs/lib/train.ipynb #4d697b13
 import math, random, sys, time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
@@ -221,7 +221,7 @@ def fit(
     It raises ValueError for bad data or settings, FloatingPointError if the loss
     explodes, and lets all other errors pass as they are."""
     _check_settings(model, epochs, lr, kwargs)
-    cbs = list(cbs) if isinstance(cbs, (list, tuple)) else [cbs]
+    cbs = list(cbs) if isinstance(cbs, (list, tuple, Iterator)) else [cbs]
     if show: cbs.append(_shown())
     run = Run(model, _pair(dls), epochs, lr, loss_func, _functions(metrics), cbs)
     try:
@@ -285,7 +285,12 @@ def _exploded(run, loss):
 def _pair(dls):
     "Return the two sets of batches; fastai's DataLoaders have them by name."
     if hasattr(dls, 'valid'): return dls.train, dls.valid
-    if isinstance(dls, (tuple, list)) and len(dls) == 2: return dls
+    if isinstance(dls, (tuple, list)) and len(dls) == 2:
+        for dl in dls:
+            if isinstance(dl, Iterator):
+                raise TypeError('A set of batches can be read only once: it is '
+                                f'{type(dl).__name__}. Make a list of it: list(...).')
+        return dls
     raise TypeError(f'dls is {type(dls).__name__}. Expected two sets of batches: '
                     '(train_dl, valid_dl), or (train_dl, None).')
 
@@ -309,7 +314,7 @@ class _Plot:
 
     def before_fit(self, run):
         from IPython.display import display
-        self.fig, self.ax = plt.subplots(figsize=(5, 3))
+        self.fig, self.ax = plt.subplots(figsize=(6, 3.3))
         plt.close(self.fig)   # else the cell shows it once more at its end
         self.plot = display(self.fig, display_id=True)
 

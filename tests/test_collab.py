@@ -645,3 +645,13 @@ def test_embed_is_a_row():
 def test_help_shows_what_is_inherited():
     for f, words in ((Recommender.predict_pairs, 'adds the mood'), (Recommender.recommend_all, 'how many for each'), (Recommender.add_user, 'title: rating'),
                      (Recommender, 'hidden tastes'), (simple.train_dot, 'weight decay')): assert words in f.__doc__
+
+def test_limits_and_people_from_a_generator():
+    df = pd.DataFrame(dict(user=[1, 2, 3, 4]*4, item=np.repeat([1, 2, 3, 4], 4), rating=np.arange(16) % 5 + 1.))[:-1]
+    def fit(limits): return fit_ratings(df, limits=limits, n_factors=1, show=False)
+    assert fit(x for x in (0, 9)).limits_ == fit((0, 9)).limits_ == (0, 9)
+    for bad in (5, (1, 2, 3), ('low', 'high')):
+        with pytest.raises(ValueError, match='such as'): fit(bad)
+    m = fit(None)
+    pd.testing.assert_frame_equal(m.recommend_all(2, (u for u in [4, 1])), m.recommend_all(2, [4, 1]))
+    assert len(m.recommend_all(2, [4])) == 1   # the others have rated all

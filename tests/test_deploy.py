@@ -17,7 +17,7 @@ from fastlessons.data import get_data
 from fastlessons.deploy.classifier import PictureClassifier, learned_from, upright
 from fastlessons.vision import picture_files
 from fastlessons.deploy.export import export_classifier
-from fastlessons.simple.deployment import by_loss, error_when, predict_simply
+from fastlessons.simple.deployment import by_loss, predict_simply, wrong_when
 
 from conftest import refuses
 
@@ -396,6 +396,19 @@ assert 'fastlessons' not in {m.split('.')[0] for m in sys.modules}"""
     env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
     subprocess.run([sys.executable, '-c', code, cats[1], next(photos.glob('*.jpg'))], check=True, cwd=tmp_path, env=env)
 
+def test_half_an_emoji_in_a_label_is_refused_before_anything_is_written(cats, tmp_path):
+    "As in the name of a folder from a damaged archive; whole signs of any kind are kept."
+    learn, _ = cats
+    vocab = learn.dls.vocab
+    try:
+        learn.dls.vocab = ['cat', 'dog\ud83d']
+        refuses(ValueError, lambda: export_classifier(learn, tmp_path/'m'), 'half a sign')
+        assert not (tmp_path/'m').exists()
+        learn.dls.vocab = ['\U0001f431', 'Hund\u00e9']
+        card = json.loads((export_classifier(learn, tmp_path/'m')/'card.json').read_bytes())
+        assert card['labels'] == ['\U0001f431', 'Hund\u00e9']
+    finally: learn.dls.vocab = vocab
+
 # ---- what lesson 02 builds ----------------------------------------------------------------------------------------
 
 def test_the_lessons_ten_lines_say_the_same(cats, c, pic, tmp_path):
@@ -408,22 +421,34 @@ def test_the_lessons_ten_lines_say_the_same(cats, c, pic, tmp_path):
     (tmp_path/'turned.png').write_bytes(turned(Image.open(tmp_path/'square.png'), 6))
     assert predict_simply(cats[1], tmp_path/'turned.png') == pytest.approx(c.predict_one(tmp_path/'turned.png'), abs=1e-6)
 
-def test_the_lessons_list_by_loss(cats, monkeypatch):
-    monkeypatch.setattr('builtins.display', lambda *args: None, raising=False)   # IPython's; the widget shows its pictures with it
-    from fastai.vision.widgets import ImageClassifierCleaner
+@pytest.mark.filterwarnings('ignore:Corrupt EXIF')
+def test_the_lessons_ten_lines_read_a_damaged_note(cats, c, pic, tmp_path):
+    "The pixels are good, the EXIF note is not; and what is no picture is refused in words."
+    with Image.open(pic) as im: square = im.convert('RGB').resize((160, 160))
+    for note in (b'Exif\0\0II*\0\xff\xff\xff\x7f', b'nonsense'*5):
+        square.save(tmp_path/'noted.jpg', exif=note)
+        assert predict_simply(cats[1], tmp_path/'noted.jpg') == pytest.approx(c.predict_one(tmp_path/'noted.jpg'), abs=1e-6)
+    (tmp_path/'text.jpg').write_text('no picture')
+    refuses(OSError, lambda: predict_simply(cats[1], tmp_path/'text.jpg'), 'identify')
+
+def test_the_lessons_list_by_loss(cats):
     learn, _ = cats
-    found = by_loss(ImageClassifierCleaner(learn, max_n=2))
-    losses = [float(loss) for _, _, loss in found]
-    assert len(found) == len(learn.dls.train_ds) + len(learn.dls.valid_ds) and losses == sorted(losses, reverse=True) and losses[0] > losses[-1]
-    assert {str(y) for _, y, _ in found} == {'True', 'False'} and Path(found[0][0]).is_file()
+    found = by_loss(learn)
+    losses = found['loss'].to_numpy()
+    assert len(found) == len(learn.dls.train_ds) + len(learn.dls.valid_ds) == found['file'].nunique() and losses[0] > losses[-1]
+    assert (np.diff(losses) <= 0).all() and set(found['label'].map(str)) == {'True', 'False'} and Path(found['file'].iloc[0]).is_file()
+    with learn.no_bar(): worst = max(float(v) for k in (0, 1) for v in learn.get_preds(k, with_loss=True)[2])
+    assert losses[0] == pytest.approx(worst, rel=1e-4)
+    assert all(is_cat(f.name) == y for f, y in zip(found['file'], found['label'])), 'each with its own label'
 
 def test_the_lessons_measure_of_drift(c, photos):
     pics = [Image.open(f).convert('RGB') for f in get_image_files(photos).sorted()[:8]]
     labels = c.predict(pics)
     def as_it_is(im, k): return im
     def grey(im, k): return Image.new('RGB', im.size, (k, k, k))
-    assert error_when(as_it_is, 1, c, pics, labels) == 0
-    assert error_when(grey, 9, c, pics, labels) == 1-np.mean([y == c.predict([grey(pics[0], 9)])[0] for y in labels])
+    assert not wrong_when(as_it_is, 1, c, pics, labels).any()
+    said = c.predict([grey(pics[0], 9)])[0]
+    assert wrong_when(grey, 9, c, pics, labels).tolist() == [y != said for y in labels]
 
 # ---- pictures -----------------------------------------------------------------------------------------------------
 

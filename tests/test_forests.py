@@ -14,6 +14,7 @@ from conftest import refuses as fails
 from fastlessons import forests
 from fastlessons.data import get_data
 from fastlessons.forests import ForestClassifier, ForestRegressor, Rows, TreeClassifier, TreeRegressor, bin_columns, leaves, tally
+from fastlessons.plots import PALETTE
 from fastlessons.simple import forests as simple
 
 ALL = TreeClassifier, TreeRegressor, ForestClassifier, ForestRegressor
@@ -134,6 +135,23 @@ def test_the_lessons_best_cut():
     assert simple.best_cut(x[:1], y[:1])[0] == np.inf
     assert simple.impurity(y, x > 9) == y.var(ddof=0) and 'left: yes or no' in simple.impurity.__doc__
     assert repr(simple.Tree().fit(x.to_frame('age'), y)) == 'age up to 2?\nyes: 0.00 of 2\nno:  1.00 of 3'
+
+def test_the_way_of_a_row():
+    "From the whole tree to the leaf that predicts; a gap goes to no; its boxes are marked."
+    import matplotlib.pyplot as plt
+    x, y = passengers()
+    x = as_numbers(x)
+    t = simple.Tree(max_depth=3).fit(x, y)
+    for k in range(0, 200, 20):
+        row = x.iloc[k]
+        way = simple.way_down(t, row)
+        assert way[0] is t and way[-1].col is None and way[-1].mean == t.predict(x.iloc[[k]])[0]
+        assert all(after is (a.yes if row[a.col] <= a.cut else a.no) for a, after in zip(way, way[1:]))
+    small = simple.Tree(max_depth=2).fit(x, y)
+    ax = simple.draw_way(small, x.iloc[0])
+    marked = [p for p in ax.patches if p.get_edgecolor()[:3] == plt.matplotlib.colors.to_rgb(PALETTE['model'])]
+    assert len(marked) == len(simple.way_down(small, x.iloc[0]))
+    plt.close('all')
 
 # Quality, against scikit-learn
 
@@ -287,7 +305,9 @@ def test_drawing():
     for e in ALL:
         ax = e(max_depth=3, random_state=0).fit(x, y).plot()
         texts = [t.get_text() for t in ax.texts]
-        assert 3 <= len(texts) <= 15 and all('rows' in t for t in texts)
+        boxes = [t for t in texts if 'rows' in t]
+        assert 3 <= len(boxes) <= 15 and texts.count('yes') == texts.count('no') == len(boxes)//2
+        assert len({t.get_bbox_patch().get_facecolor() for t in ax.texts if 'rows' in t.get_text()}) > 2   # shaded by its answer
         plt.close('all')
     assert TreeClassifier(max_depth=1).fit(x, y).plot().texts[0].get_text().startswith('Sex is female?\n900 rows\n0 6')
     gap = TreeClassifier(max_depth=1).fit(pd.DataFrame(dict(a=[1, 2, None, None]*5)), [0, 0, 1, 1]*5)

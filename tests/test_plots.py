@@ -7,7 +7,7 @@ from PIL import Image
 
 from conftest import ROOT, refuses as fails
 from fastlessons import plots
-from fastlessons.plots import PALETTE, axes, label_lines, plot_function, plot_heatmap, plot_level, plot_loss_surface, plot_losses, plot_results, plot_waterfall
+from fastlessons.plots import PALETTE, axes, label_lines, plot_function, plot_heatmap, plot_level, plot_lines, plot_loss_surface, plot_losses, plot_results, plot_split, plot_waterfall
 from fastlessons.plots import show_digits, show_grad_cam, show_table, use_style
 sys.path.append(str(ROOT/'tools'))
 import maintain
@@ -16,7 +16,7 @@ LOG, HEAT = dict(train=[2., 1.], valid=[2., 1.5]), torch.eye(3)
 CALLS = dict(plot_function=(plot_function, (torch.sin, 0, 1)), plot_loss_surface=(plot_loss_surface, (lambda a, b: a*a + b*b + 1, (-1, 1), (-1, 1), [(1, 1), (0, 0)])),
              plot_losses=(plot_losses, (LOG, 'mine')), plot_waterfall=(plot_waterfall, (0, [1, -2], ['a', 'b'])),
              grey=(show_grad_cam, (torch.rand(1, 8, 8), HEAT, 'mine')), colour=(show_grad_cam, (torch.rand(3, 8, 8)*255, HEAT)),
-             plot_results=(plot_results, (dict(a=.5, b=.7), .1, dict(coin=.5), dict(best=.8))))
+             lines=(plot_lines, (dict(a=[1, 2]),)), split=(plot_split, ([1, 2, 3], [0, 0, 1], 2)), plot_results=(plot_results, (dict(a=.5, b=.7), .1, dict(coin=.5), dict(best=.8))))
 
 @pytest.fixture(autouse=True)
 def closed():
@@ -54,6 +54,26 @@ def test_function_and_landscape():
     ax = plot_loss_surface(*CALLS['plot_loss_surface'][1])
     assert ax.lines[0].get_xydata().tolist() == [[1, 1], [0, 0]] and ax.get_xlim() == (-1, 1)
     fails(ValueError, lambda: plot_function(torch.sin, 1, 1), 'lo below hi')
+
+def test_lines():
+    "Runs give a mean and a band; a Series brings its x; colours by meaning; names at the ends."
+    runs = np.array([[1., 2, 3], [3, 4, 8]])
+    s = pd.Series([5., 6], [10, 20])
+    ax = plot_lines(dict(training=runs, mine=s), colours=dict(mine='red'), ylim=(0, 9), xlabel='trees')
+    a, b = ax.lines
+    assert a.get_ydata().tolist() == [2, 3, 5.5] and a.get_color() == 'training' and a.get_xdata().tolist() == [0, 1, 2]
+    assert b.get_xdata().tolist() == [10, 20] and b.get_color() == 'red' and ax.get_ylim() == (0, 9) and ax.get_xlabel() == 'trees'
+    band = ax.collections[0].get_paths()[0].get_extents()
+    assert len(ax.collections) == 1 and (band.y0, band.y1) == (1, 8) and [t.get_text() for t in ax.texts] == ['training', 'mine']
+    both = plot_lines(pd.DataFrame(dict(a=s, b=2*s)))
+    assert [line.get_label() for line in both.lines] == ['a', 'b'] and both.lines[1].get_ydata().tolist() == [10, 12]
+    fails(ValueError, lambda: plot_lines(dict(a=[1, 2]), [1]), '1 x and 2 heights')
+
+def test_split():
+    ax = plot_split(pd.Series([1, np.nan, 3, 4]), pd.Series([1, 0, 1, 1]), 1)   # a gap answers no
+    assert np.allclose(ax.lines[0].get_ydata(), [1, 1, 2/3, 2/3]) and ax.lines[0].get_xdata().tolist() == [1, 1, 1, 4]
+    assert np.isnan(plot_split([1, 2], [0, 1], 0).lines[0].get_ydata()[0])      # nobody on the left
+    fails(ValueError, lambda: plot_split([1, 2], [0], 1), '2 numbers and 1 answers')
 
 def test_digits():
     x = torch.rand(3, 16, requires_grad=True)
@@ -194,7 +214,7 @@ def test_line_art_is_saved_with_a_palette_and_keeps_its_colours():
     for name in ('training', 'validation', 'baseline', 'floor'):
         rgb = np.round(np.array(plt.matplotlib.colors.to_rgb(PALETTE[name]))*255)
         exact = (now == rgb).all(-1).sum()
-        assert exact > 100 and exact == pytest.approx((then == rgb).all(-1).sum(), rel=.02), name
+        assert exact > 100 and exact == pytest.approx((then == rgb).all(-1).sum(), rel=.05), name
     assert maintain.shrink(file)[1] == small   # the same bytes each time
 
 def test_photos_are_saved_as_jpeg():

@@ -1,5 +1,5 @@
 "Running a notebook: a kernel of our own that ends with us, results kept whole or not at all, a page that anybody can read."
-import json, os, re, signal, subprocess, sys
+import asyncio, json, os, re, signal, subprocess, sys, time
 from pathlib import Path
 
 import nbformat, pytest
@@ -16,18 +16,27 @@ def gone(pid):
     except psutil.NoSuchProcess: return True
 
 def test_a_message_of_which_nobody_was_told(monkeypatch, tmp_path):
-    "Sometimes a message lies in a socket until the next one comes: a lesson must not wait for ever."
-    from jupyter_client.channels import AsyncZMQSocketChannel
-    real, came = AsyncZMQSocketChannel.get_msg, []
-    async def get_msg(self, timeout=None):
-        msg = await real(self, timeout)
-        if msg['msg_type'] == 'execute_reply': came.extend([msg['msg_type'], (await real(self, 20))['msg_type']])
-        return msg
-    monkeypatch.setattr(AsyncZMQSocketChannel, 'get_msg', get_msg)
-    monkeypatch.setattr(run, '_KNOCK', 1)
-    nb = new_notebook(cells=[code('1+1')])
-    run.execute(nb, tmp_path)
-    assert nb.cells[0].outputs[0].data['text/plain'] == '2' and came == ['execute_reply', 'kernel_info_reply']
+    "The answer comes while the client is busy, and then the client sends: its socket will not tell of the answer any more."
+    from nbclient.output_widget import OutputWidget
+    send = OutputWidget.sync_state
+    def late(self):
+        time.sleep(.5)   # the answer arrives meanwhile
+        send(self)
+    monkeypatch.setattr(OutputWidget, 'sync_state', late)
+    nb = new_notebook(cells=[code('from ipywidgets import interact\ninteract(lambda x: print(x), x=3);'), code('1+1')])
+    waited = []
+    def show(cell=None):   # execute calls it every second: 20 s is for ever
+        waited.append(cell)
+        if len(waited) > 20: raise TimeoutError('it waits for ever')
+    run.execute(nb, tmp_path, show=show)
+    assert nb.cells[1].outputs[0].data['text/plain'] == '2'
+
+def test_outputs_that_do_not_come(monkeypatch, tmp_path):
+    from nbclient import NotebookClient
+    async def deaf(self, *_): await asyncio.sleep(60)
+    monkeypatch.setattr(NotebookClient, '_async_poll_output_msg', deaf)
+    monkeypatch.setattr(run, '_LAST', 1)
+    with pytest.raises(RuntimeError, match='(?s)cell 1: 1.1.*outputs'): run.execute(new_notebook(cells=[code('1+1')]), tmp_path)
 
 def test_run(call, folder, tmp_path, monkeypatch, home):
     # a kernel named python3 that is another, broken program: ours must not be started by that name

@@ -44,6 +44,14 @@ def test_every_pet_is_there():
         kinds = Counter(re.sub(r'_\d+\.(jpg|png)$', r'.\1', n.rpartition('/')[2]) for n in z.namelist() if not n.endswith('.txt'))
     assert kinds == {f'{b}.{e}': 24 for b in breeds.BREEDS for e in ('jpg', 'png')}
 
+def test_faces_differ_by_mood_alone_and_are_drawn_again():
+    "With one random state the moods share all but the mouth."
+    first = {m: np.asarray(pictures.draw_face(m, rng_of(0), 80)).astype(int) for m in pictures.MOODS}
+    assert all((np.asarray(pictures.draw_face(m, rng_of(0), 80)) == a).all() and a.shape == (80, 80, 3) for m, a in first.items())
+    happy, sad, surprised = first.values()
+    for a, b in ((happy, sad), (sad, surprised)): assert 0 < (a != b).any(-1).mean() < .1
+    with pytest.raises(ValueError, match='mood'): pictures.draw_face('angry', rng_of(0))
+
 # What differs is found
 
 def write_table(folder):

@@ -229,6 +229,30 @@ def test_numerical_gradient_equals_autograd():
     for f in (train.numerical_gradient, foundations.numerical_gradient):
         torch.testing.assert_close(f(lambda w: (w.sin()*w).sum(), w), w.grad.double(), rtol=0, atol=1e-5)
 
+@pytest.mark.parametrize('start', [(1.5, -2.), (-1., 3.), (0., 0.)])
+@pytest.mark.parametrize('f', [lambda a, b: a*b + a, lambda a, b: (a*2. + b).relu()*a, lambda a, b: 2*a + 1 + b.relu()*b.relu() + -3.,
+                               lambda a, b: (a*a*b + a).relu()*(a*a*b + a), lambda a, b: a*a*a + b + b])
+def test_a_value_has_the_slopes_of_pytorch(f, start):
+    mine, theirs = [foundations.Value(v) for v in start], [torch.tensor(v, dtype=torch.double, requires_grad=True) for v in start]
+    for _ in range(2):   # slopes are added to those of the first time
+        out, expected = f(*mine), f(*theirs)
+        out.backward()
+        expected.backward()
+        assert out.data == expected.item()
+    for a, b in zip(mine, theirs): assert a.grad == pytest.approx(b.grad.item(), abs=1e-12)
+
+def test_moved_digits_keep_their_ink():
+    x = torch.rand(300, 64, generator=torch.manual_seed(0))
+    out = foundations.moved(x, seed=1)
+    sheets = out.view(-1, 10, 10)
+    places = set()
+    for digit, sheet in zip(x.view(-1, 8, 8), sheets):
+        found = [(i, j) for i in range(3) for j in range(3) if torch.equal(sheet[i:i+8, j:j+8], digit)]
+        assert len(found) == 1 and math.isclose(sheet.sum(), digit.sum(), rel_tol=1e-5)
+        places |= set(found)
+    assert len(places) == 9 and torch.equal(out, foundations.moved(x, 1)) and not torch.equal(out, foundations.moved(x, 2))
+    assert foundations.moved(torch.rand(2, 784), 0).shape == (2, 34*34) and foundations.moved(torch.rand(2, 16), 0).shape == (2, 16)
+
 # Callbacks
 
 class Note:
@@ -436,9 +460,22 @@ def test_a_terminal_gets_one_bar_that_goes_away():
 def test_a_notebook_keeps_one_plot():
     cells = [c for c in nbformat.read(ROOT/'nbs/03_foundations.ipynb', 4).cells if 'log = fit(net' in c.source]
     outputs, = [c.outputs for c in cells]
-    assert [o.output_type for o in outputs] == ['display_data'] and 'image/jpeg' in outputs[0].data
+    assert [o.output_type for o in outputs] == ['display_data'] and 'image/png' in outputs[0].data
 
 def test_parameters_are_explained():
     for f, words in ((fit, ['epochs: passes over the training set', 'Returns lists']), (Checkpoint, ['path: the file']), (foundations.Batches, ['bs: rows at a time'])):
         for w in words: assert w in ' '.join(f.__doc__.split()), f.__doc__
     assert not {'SGD', 'Adam', 'accuracy'} & set(train.__all__) and train.SGD is foundations.SGD
+
+def test_batches_that_can_be_read_only_once_are_refused():
+    x = torch.randn(8, 2)
+    batches = [(x, x[:, :1])]
+    with pytest.raises(TypeError, match='list'): fit(nn.Linear(2, 1), ((b for b in batches), None), 2, .1, F.mse_loss, show=False)
+
+def test_callbacks_from_a_generator_are_called():
+    class Count:
+        n = 0
+        def after_epoch(self, run): self.n += 1
+    count, x = Count(), torch.randn(8, 2)
+    fit(nn.Linear(2, 1), ([(x, x[:, :1])], None), 3, .1, F.mse_loss, cbs=(c for c in [count]), show=False)
+    assert count.n == 3

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torchvision.models import resnet18
 
 from fastlessons.simple import pets
-from fastlessons.vision import transfer
+from fastlessons.vision import engine, transfer
 from fastlessons.vision.transfer import check_images, tune_head
 
 SIZE = 64
@@ -156,7 +156,7 @@ def test_the_fast_body_gives_the_same_features(folder):
     for m in body.modules():
         if isinstance(m, nn.BatchNorm2d): m.running_mean.uniform_(-.1, .1); m.running_var.uniform_(.5, 2)
     x = dls.valid.one_batch()[0].as_subclass(torch.Tensor)
-    net = transfer._fast_copy(nn.Sequential(body, AdaptiveConcatPool2d(), Flatten()), torch.device('cpu'))
+    net = engine._fast_copy(nn.Sequential(body, AdaptiveConcatPool2d(), Flatten()), torch.device('cpu'))
     with torch.no_grad():
         ours = net(x.to(next(net.parameters()).dtype)).float()
         theirs = Flatten()(AdaptiveConcatPool2d()(body(x)))

@@ -376,10 +376,10 @@ def test_app_works_in_a_browser_and_asks_nobody_else(app, browser, space, classi
     first = sorted((space/'examples').iterdir())[0]
     v.tab.get_by_role('button', name=f'Example 1: {first.stem[2:]}', exact=True).click()          # a name, not only a picture
     label, p = next(iter(classifier.predict_one(first).items()))
-    assert said(v, 'Most likely') == f'Most likely: {label}, {100*p:.1f} %.'
+    assert said(v, 'Most likely') == f'Most likely: {label}, {100*p:.1f}%.'
     v.tab.get_by_role('img', name='The picture you gave').wait_for()
     bars = v.tab.get_by_role('list', name='Labels, the most probable first').get_by_role('listitem')
-    assert bars.count() == 2 and bars.first.inner_text().split('\n') == [label, f'{100*p:.1f} %']
+    assert bars.count() == 2 and bars.first.inner_text().split('\n') == [label, f'{100*p:.1f}%']
     upload(b'no picture')
     assert said(v, 'This is not').startswith('This is not a picture that can be read')
     assert not bars.count()                                                                        # no old answer beside a new picture

@@ -1,9 +1,12 @@
 """What those who work on the lessons need: `save NN` runs a notebook and saves it,
 `real NN FOLDER` keeps what a lesson gives on the real data in that folder, `readme`
-makes README.md from the index, `map` prints the map of the library.
+makes README.md from the index, `map` prints the map of the library, `shoot MODEL`
+takes the pictures of the app and the page of a model folder (with Chromium).
 
 The tests import this file to see that what is committed is in step."""
-import ast, base64, configparser, io, json, os, re, subprocess, sys, tempfile
+import ast, base64, configparser, io, json, os, re, shutil, subprocess, sys, tempfile
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -170,6 +173,59 @@ def real(number, folder):
         lines = Path(tmp, 'home', 'results.jsonl').read_text().splitlines()
     keep_real(json.loads(lines[-1]), ROOT/'data'/'real.json')
 
+@contextmanager
+def _running(command, folder, address):
+    "Run a web server in `folder` until the block ends, from when it answers on."
+    from urllib.request import urlopen
+    log = subprocess.DEVNULL
+    server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log,
+                              env=dict(os.environ, GRADIO_SERVER_PORT='7955'))
+    try:
+        for _ in range(300):
+            time.sleep(.2)
+            try: urlopen(address, timeout=5).close()
+            except OSError: continue
+            break
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+
+def shoot(model, out=NBS/'images'):
+    "Take the pictures of the app, on a laptop, and the page, on a phone."
+    from fastlessons.deploy.web import make_page, make_space
+    from playwright.sync_api import sync_playwright
+    title = 'Cat or dog?'
+    with tempfile.TemporaryDirectory() as tmp, sync_playwright() as p:
+        app = make_space(model, f'{tmp}/app', title)
+        page = make_page(model, f'{tmp}/page', title)
+        browser = p.chromium.launch(executable_path=shutil.which('chromium'),
+                                    args=['--no-sandbox', '--disable-gpu'])
+        address = 'http://127.0.0.1:7955'
+        with _running([sys.executable, 'app.py'], app, address):
+            tab = browser.new_page(viewport=dict(width=1000, height=720))
+            tab.goto(address)
+            tab.click('.gallery-item')
+            tab.wait_for_selector('#bars li')
+            _shot(tab, Path(out)/'02_app.jpg', 1000)
+        command = [sys.executable, '-m', 'http.server', '--bind', '127.0.0.1', '7955']
+        with _running(command, page, address):
+            tab = browser.new_page(viewport=dict(width=390, height=940),
+                                   device_scale_factor=2, has_touch=True)
+            tab.goto(address)
+            tab.set_input_files('#file', min((app/'examples').iterdir()))
+            tab.locator('#bars li').first.wait_for()
+            _shot(tab, Path(out)/'02_page.jpg', 390)
+        browser.close()
+
+def _shot(tab, path, w):
+    "Save what a tab shows as a JPEG, `w` pixels wide."
+    from PIL import Image
+    tab.wait_for_timeout(1500)   # what moves has come to rest
+    im = Image.open(io.BytesIO(tab.screenshot())).convert('RGB')
+    im.thumbnail((w, im.height))
+    im.save(path, quality=88)
+
 def modules():
     "Return the modules made by notebooks: name, e.g. 'vision.cnn' -> its file as text."
     package = ROOT/'fastlessons'
@@ -228,4 +284,5 @@ if __name__ == '__main__':
     elif sys.argv[1:] == ['readme']:
         (ROOT/'README.md').write_text(readme(), encoding='utf-8')
     elif sys.argv[1:] == ['map']: print(library_map())
+    elif sys.argv[1:2] == ['shoot'] and len(sys.argv) == 3: shoot(sys.argv[2])
     else: sys.exit(__doc__)

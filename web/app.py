@@ -59,9 +59,9 @@ def classify(path):
 
 def percent(p):
     "Write a probability as on the page: a model is never certain."
-    if p > .9995: return 'over 99.9 %'
-    if p < .0005: return 'under 0.1 %'
-    return f'{100*p:.1f} %'
+    if p > .9995: return 'over 99.9%'
+    if p < .0005: return 'under 0.1%'
+    return f'{100*p:.1f}%'
 
 def safe(text):
     "Write a text of others as HTML, in one line."
@@ -205,13 +205,15 @@ new MutationObserver(tend).observe(document, {childList: true, subtree: true})
 for (const type of ['error', 'load']) document.addEventListener(type, show, true)
 </script>""".replace('NAMES', json.dumps(names).replace('<', r'\u003c'))
 CSS = """
+.gradio-container { max-width: 62rem !important; margin: 0 auto !important }
 #said p { font-weight: 600 }
 #bars ol { list-style: none; margin: 0; padding: 0 }
 #bars li {
   position: relative; display: flex; justify-content: space-between; gap: 1rem;
   margin: .4rem 0; padding: .5rem .8rem; border-radius: .5rem; overflow: hidden;
-  background: var(--background-fill-secondary); overflow-wrap: anywhere
+  background: var(--neutral-100); overflow-wrap: anywhere
 }
+.dark #bars li { background: var(--neutral-800) }
 #bars li > * { position: relative }
 #bars .bar { position: absolute; inset: 0 auto 0 0; background: var(--secondary-200) }
 .dark #bars .bar { background: var(--secondary-800) }

@@ -207,9 +207,9 @@ async function open(file) {
 }
 
 function percent(p) {   // a model is never certain
-  if (p > .9995) return 'over 99.9 %'
-  if (p < .0005) return 'under 0.1 %'
-  return `${(100*p).toFixed(1)} %`
+  if (p > .9995) return 'over 99.9%'
+  if (p < .0005) return 'under 0.1%'
+  return `${(100*p).toFixed(1)}%`
 }
 
 function line([label, p]) {

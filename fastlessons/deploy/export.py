@@ -41,7 +41,16 @@ def _labels(learn):
                          "classifiers with one label for each picture can be exported: "
                          "PILImage -> TensorCategory.")
     _check_loss(learn.loss_func, len(learn.dls.vocab))
-    return [str(o) for o in learn.dls.vocab]
+    return [_label(str(o)) for o in learn.dls.vocab]
+
+def _label(text):
+    "Refuse a label that no file can hold: half an emoji, or a folder's broken name."
+    try: text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"The label {text!r} is no whole text: it holds half a sign, "
+                         "as a damaged folder name does. Rename it, and train "
+                         "again.") from None
+    return text
 
 def _check_loss(loss, n):
     "Refuse a loss whose probabilities are not softmax."

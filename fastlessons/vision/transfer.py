@@ -9,7 +9,7 @@ __all__ = ['check_images', 'head_learner', 'tune_head']
 import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from copy import deepcopy
 from pathlib import Path
 
@@ -20,11 +20,11 @@ from fastai.vision.all import (
 from fasttransform import Pipeline
 from PIL import Image
 from torch import Tensor, nn
-from torch.fx.experimental.optimization import fuse
 
 from ..core import as_list, check_int, document, one_line, progress, say
-from ..layers import fast_bf16, one_core
+from ..layers import one_core
 from . import picture_files
+from .engine import by_torch, fastest
 from .picture_files import MODES, eight_bits, is_heic, open_head
 
 # %% ../../nbs/lib/vision/transfer.ipynb #93c1b934
@@ -170,35 +170,28 @@ def _read_batch(dls, tl, idxs, px=None):
     return batch(to_device(fa_collate(xs), dls.device))[0].as_subclass(Tensor)
 
 # %% ../../nbs/lib/vision/transfer.ipynb #08a9dfa0
-def _fast_copy(body, dev):
-    """Copy a network to `dev`, for inference.
-
-    Batch norm is folded into the convolutions, channels lie last, and numbers are
-    bfloat16 where that is fast."""
-    net = deepcopy(body).eval()
-    # torch.fx runs the network's own code on symbols, which may raise anything;
-    # then the copy is only slower.
-    with suppress(Exception): net = fuse(net)
-    dt = torch.bfloat16 if dev.type == 'cpu' and fast_bf16() else torch.float32
-    return net.to(dev, dt, memory_format=torch.channels_last)
+@torch.inference_mode()
+def _engine(dls, body):
+    "Choose what computes the body: PyTorch, or a quicker engine that is installed."
+    if dls.device.type != 'cpu': return by_torch(body, dls.device)
+    few = range(min(8, len(dls.train_ds)))
+    xb = _read_batch(dls, dls.train_ds.tls[0], few, _needed_size(dls))
+    return fastest(body, xb, len(dls.train_ds) + len(dls.valid_ds))[1]
 
 # %% ../../nbs/lib/vision/transfer.ipynb #9f11ca26
-def _keep_features(dls, net, bs=16, show=True):
-    """Push each picture once through `net`: features (n,nf) to train and to validate.
+def _keep_features(dls, run, bs=16, show=True):
+    """Push each picture once through a network: features (n,nf) of the two sets.
 
     Few pictures at a time: what lies between layers stays in the processor's cache."""
     px = _needed_size(dls)
-    dt = next(net.parameters()).dtype
     @torch.inference_mode()
-    def one(job):
-        xb = _read_batch(dls, *job, px)
-        return net(xb.to(dt, memory_format=torch.channels_last))
+    def one(job): return run(_read_batch(dls, *job, px))
 
     sets = dls.train_ds, dls.valid_ds
     jobs = [(ds.tls[0], idxs) for ds in sets for idxs in chunked(range_of(ds), bs)]
     with one_core(), ThreadPoolExecutor(defaults.cpus) as pool:
         feats = list(progress(pool.map(one, jobs), len(jobs), show))
-    return torch.cat(feats).float().split([len(ds) for ds in sets])
+    return torch.cat(feats).split([len(ds) for ds in sets])
 
 # %% ../../nbs/lib/vision/transfer.ipynb #2d1588fc
 def _check_learner(learn):
@@ -253,7 +246,7 @@ def head_learner(
     dls = learn.dls
     learn.model.to(dls.device)
     body, head = _split_model(learn.model)
-    train, valid = _keep_features(dls, _fast_copy(body, dls.device), show=show)
+    train, valid = _keep_features(dls, _engine(dls, body), show=show)
     bs = bs or min(64, max(8, len(train)//10))
     fdls = DataLoaders(_feature_dl(train, dls.train_ds, epochs, bs),
                        _feature_dl(valid, dls.valid_ds, 1, bs), device=dls.device)

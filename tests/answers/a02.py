@@ -1,56 +1,67 @@
 "Answers to the exercises of lesson 02: for each the right one and wrong ones that people really write."
-from hashlib import sha256
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from fastlessons.exercises.l02 import damaged, middle, say
+from fastlessons.exercises.l02 import looks, threshold, what_is_it
 
-def say_sorted(answer):
-    (label, p), *_ = sorted(answer.items(), key=lambda o: -o[1])
-    return 'not sure' if p < .8 else label
+def share(sure, right, t):
+    told = [r for s, r in zip(sure, right) if s >= t]
+    return told.count(False)/len(told)
 
-def say_strict(answer):
-    label = max(answer, key=answer.get)
-    return label if answer[label] > .8 else 'not sure'
+def in_a_line(sure, right, most): return min((t for t in sure if share(sure, right, t) <= most), default=None)
 
-def say_nothing(answer):
-    label = max(answer, key=answer.get)
-    return label if answer[label] >= .8 else None
+def stops_at_the_first_bad_one(sure, right, most):
+    best = None
+    for t in sorted(sure, reverse=True):
+        if share(sure, right, t) > most: return best   # further down it may be good again
+        best = t
+    return best
 
-def top_left(w, h): return 0, 0, min(w, h), min(w, h)
+def above_it(sure, right, most):
+    for t in sorted(sure):
+        told = [r for s, r in zip(sure, right) if s > t]
+        if told and told.count(False)/len(told) <= most: return t
 
-def with_floats(w, h): return tuple(float(n) for n in middle(w, h))
+def of_all(sure, right, most):
+    for t in sorted(sure):
+        if sum(not r for s, r in zip(sure, right) if s >= t) <= most*len(sure): return t
 
-def with_size(w, h):
-    left, top, right, bottom = middle(w, h)
-    return left, top, right-left, bottom-top
+def counts(sure, right, most):
+    for t in sorted(sure):
+        if sum(not r for s, r in zip(sure, right) if s >= t) <= most: return t
 
-def from_both_sides(w, h):
-    left, top, _, _ = middle(w, h)
-    return left, top, w-left, h-top      # a column too many if w-h is odd
+def below(sure, right, most):
+    for t in sorted(sure):
+        if share(sure, right, t) < most: return t
 
-def turned(w, h): return middle(h, w)
+def in_the_order_given(sure, right, most):
+    for t in sure:
+        if share(sure, right, t) <= most: return t
 
-def digest(data): return sha256(data).hexdigest()
+def one_by_one(sure, right, most):
+    pairs = sorted(zip(sure, right))
+    for i in range(len(pairs)):   # equal probabilities are torn apart
+        rest = [r for _, r in pairs[i:]]
+        if rest.count(False) <= most*len(rest): return pairs[i][0]
 
-def damaged_with_get(sums, files): return sorted(n for n in sums if digest(files.get(n, b'\0missing')) != sums[n])
+def letters(**said): return dict(what_is_it(), **said)
+
+def pixelated(im): return im.resize((24, 24)).resize(im.size, Image.NEAREST)
 
 ANSWERS = {
     '02.1': dict(
-        right=[say, say_sorted],
-        wrong=[lambda answer: next(iter(answer)),          # the first, not the most probable
-               lambda answer: max(answer),                 # the last in the alphabet
-               lambda answer: max(answer, key=answer.get), # always sure
-               say_strict, say_nothing,
-               lambda answer: max(answer.values())]),      # the probability, not the label
+        right=[threshold, in_a_line],
+        wrong=[stops_at_the_first_bad_one, above_it, of_all, counts, below, in_the_order_given, one_by_one,
+               lambda sure, right, most: 1 - most, lambda sure, right, most: min(sure)]),
     '02.2': dict(
-        right=[middle],
-        wrong=[top_left, with_floats, with_size, from_both_sides, turned]),
+        right=[what_is_it()],
+        wrong=[letters(A='well', D='side'), letters(B='order', C='dark'), letters(A='dark', B='side'), {}, dict(B='dark'), ['dark'],
+               dict.fromkeys('ABCD', 'well'), letters(A=1)]),
     '02.3': dict(
-        right=[damaged, damaged_with_get],
-        wrong=[lambda sums, files: sorted(n for n, s in sums.items() if digest(files[n]) != s),            # stops if one is missing
-               lambda sums, files: sorted(n for n in sums if digest(files.get(n, b'')) != sums[n]),         # a missing file is no empty one
-               lambda sums, files: [n for n, s in sums.items() if n not in files or digest(files[n]) != s], # not sorted
-               lambda sums, files: sorted(n for n in sums if n not in files),                               # looks at names only
-               lambda sums, files: sorted(n for n, s in sums.items() if n in files and digest(files[n]) == s), # the good ones
-               lambda sums, files: sorted(n for n, d in files.items() if sums.get(n) != digest(d)),         # looks at files, so misses none
-               lambda sums, files: sorted(n for n, s in sums.items() if files.get(n) != s)]),               # bytes are not their fingerprint
+        right=[looks, lambda im: [pixelated(im)], lambda im: [im.filter(ImageFilter.GaussianBlur(3))]],
+        wrong=[lambda im: [ImageOps.mirror(im)],   # a good change, but not what the camera does
+               lambda im: [ImageEnhance.Brightness(im).enhance(.4)],
+               lambda im: [im],
+               lambda im: [Image.new('RGB', im.size)],   # learns nothing, and forgets
+               lambda im: im, lambda im: [], lambda im: [im.resize((24, 24)).convert('L')],
+               lambda im: [im]*4]),
 }

@@ -1,62 +1,72 @@
 "Answers to the exercises of lesson 03: for each the right one and wrong ones that people really write."
-from math import exp, log
+import math
 
-from fastlessons.exercises.l03 import cross_entropy, descend, my_slope as slope
+from torch import nn
 
-def always_the_first_slope(f, x, lr, steps):
-    s = slope(f, x)
-    for _ in range(steps): x -= lr*s
-    return x
+from fastlessons.exercises.l03 import better, diagnosis, sigmoid
+from fastlessons.simple.foundations import Value
 
-def one_step_only(f, x, lr, steps):
-    for _ in range(steps):
-        x -= lr*slope(f, x)
-        return x
-    return x
+right = diagnosis()
 
-def uphill(f, x, lr, steps):
-    for _ in range(steps): x += lr*slope(f, x)
-    return x
+def squeeze(x): return 1/(1 + math.exp(-max(x, -700.)))
 
-def by_the_sign(f, x, lr, steps):
-    for _ in range(steps): x -= lr*(1 if slope(f, x) > 0 else -1)
-    return x
+def by_nudging(v):
+    s = squeeze(v.data)
+    return Value(s, [(v, (squeeze(v.data + 1e-5) - squeeze(v.data - 1e-5))/2e-5)])
 
-def overflows(acts, targ): return -log(exp(acts[targ])/sum(map(exp, acts)))
+def no_slope(v): return Value(squeeze(v.data))
+def slope_of_one(v): return Value(squeeze(v.data), [(v, 1.)])
+def slope_at_v(v): return Value(squeeze(v.data), [(v, v.data*(1 - v.data))])
+def overflows(v):
+    s = 1/(1 + math.exp(-v.data))
+    return Value(s, [(v, s*(1 - s))])
+def overflows_above(v):
+    s = math.exp(v.data)/(1 + math.exp(v.data))
+    return Value(s, [(v, s*(1 - s))])
+def wrong_sign(v):
+    s = squeeze(-v.data)
+    return Value(s, [(v, s*(1 - s))])
+def adds_at_once(v):
+    s = squeeze(v.data)
+    v.grad += s*(1 - s)
+    return Value(s)
+def link_to_a_copy(v):
+    s = squeeze(v.data)
+    return Value(s, [(Value(v.data), s*(1 - s))])
 
-def no_logarithm_of_0(acts, targ):
-    m = max(acts)
-    return -log(exp(acts[targ]-m)/sum(exp(a-m) for a in acts))
+def net(*sizes, act=nn.ReLU, first=None):
+    "Make layers of these sizes after the pixels."
+    def make(n_in):
+        all_sizes = [n_in, *sizes, 10]
+        layers = [m for a, b in zip(all_sizes, all_sizes[1:]) for m in (nn.Linear(a, b), act())]
+        return nn.Sequential(*layers[:-1])
+    return make
 
-def shifts_by_the_first(acts, targ):
-    m = acts[0]
-    return m + log(sum(exp(a-m) for a in acts)) - acts[targ]
+def zeros(n_in):
+    model = better(n_in)
+    for p in model.parameters(): nn.init.zeros_(p)
+    return model
 
-def shifts_only_down(acts, targ):
-    m = max(*acts, 0.)
-    return m + log(sum(exp(a-m) for a in acts)) - acts[targ]
+def dropped(n_in): return nn.Sequential(nn.Linear(n_in, 100), nn.ReLU(), nn.Dropout(.95), nn.Linear(100, 10))
+def relu_at_the_end(n_in): return nn.Sequential(nn.Linear(n_in, 10), nn.ReLU())
+def for_the_old_digits(n_in): return nn.Sequential(nn.Linear(64, 100), nn.ReLU(), nn.Linear(100, 10))
+def one_number(n_in): return nn.Sequential(nn.Linear(n_in, 100), nn.ReLU(), nn.Linear(100, 1))
 
 ANSWERS = {
     '03.1': dict(
-        right=[slope, lambda f, x: (f(x+1e-4) - f(x-1e-4))/2e-4, lambda f, x: (f(x) - f(x-1e-5))/1e-5],
-        wrong=[lambda f, x: f(x+.001) - f(x),              # not divided by the nudge
-               lambda f, x: (f(x+1) - f(x))/1,             # not a little
-               lambda f, x: (f(x) - f(x+.001))/.001,       # the wrong sign
-               lambda f, x: f(x)/x,                        # the height, not the slope
-               lambda f, x: 2*x,                           # only right for the square
-               lambda f, x: (f(x+x*.001) - f(x))/(x*.001), # no nudge at 0
-               lambda f, x: [(f(x+.001) - f(x))/.001],
-               3.]),                                       # not a function
+        right=[sigmoid, by_nudging],
+        wrong=[no_slope, slope_of_one, slope_at_v, overflows, overflows_above, wrong_sign, adds_at_once, link_to_a_copy,
+               lambda v: squeeze(v.data),                 # a number, not a Value
+               lambda v: v.relu(),
+               lambda v: sigmoid(Value(v.data)),          # the way back is cut
+               .5]),                                      # not a function
     '03.2': dict(
-        right=[descend],
-        wrong=[always_the_first_slope, one_step_only, uphill, by_the_sign,
-               lambda f, x, lr, steps: f(descend(f, x, lr, steps)),                       # the loss, not the place
-               lambda f, x, lr, steps: [descend(f, x, lr, n) for n in range(steps)]]),    # the whole way
+        right=[right],
+        wrong=[right | dict(A='too small', B='shuffled'), right | dict(D='few digits', C='well'), right | dict(A='too large', E='shuffled'),
+               right | dict(A='well'), {k: right[k] for k in 'ABCD'}, list(right.values()), dict.fromkeys('ABCDE', 'well'),
+               {v: k for k, v in right.items()}]),
     '03.3': dict(
-        right=[cross_entropy, lambda acts, targ: log(sum(exp(a-max(acts)) for a in acts)) - (acts[targ]-max(acts))],
-        wrong=[overflows, no_logarithm_of_0, shifts_by_the_first, shifts_only_down,
-               lambda acts, targ: -cross_entropy(acts, targ),                             # without the minus
-               lambda acts, targ: exp(-cross_entropy(acts, targ)),                        # the probability
-               lambda acts, targ: -acts[targ],                                            # no softmax
-               lambda acts, targ: cross_entropy(acts, targ)/log(2)]),                     # another logarithm
+        right=[better, net(80, 30), net(80, act=nn.GELU)],
+        wrong=[net(), net(10), net(200), net(100, act=nn.Identity), zeros, dropped, relu_at_the_end, for_the_old_digits, one_number,
+               lambda n_in: None, better(100)]),
 }
