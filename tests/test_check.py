@@ -55,8 +55,8 @@ def test_hints_name_the_mistake(capsys):
         hints = {run_cases(number, w)[1] for w in a['wrong']}
         assert len(hints) >= min(3, len(a['wrong'])), (number, hints)
     a = runpy.run_path(str(ROOT/'tests/answers/a01.py'))
-    assert 'diagonal' in run_cases('01.3', a['with_the_diagonal'])[1]
-    assert 'rows are the actual class' in run_cases('01.3', a['columns_as_actual'])[1]
+    assert 'by heart' in run_cases('01.2', a['swapped']('B', 'C'))[1]
+    assert 'new pictures wrong' in run_cases('01.3', a['made'](32, 2, False))[1]
     assert 'Maine_Coon' in run_cases('01.1', lambda f: f.split('_')[0])[1]
 
 def test_a_stopped_answer_hears_what_it_was_called_with():
@@ -116,6 +116,12 @@ def test_an_array_of_numpy_is_an_answer_too():
     for number in ANSWERS:   # comparing arrays gives arrays, which are neither true nor false
         done, message = run_cases(number, lambda *a: np.arange(3))
         assert done is False and message.startswith('Not quite.')
+
+def test_samples_for_cases_do_not_enter_the_ledger(capsys, monkeypatch):
+    "An exercise uses the drawn sample, also in a notebook that runs on real data."
+    monkeypatch.setattr(data, 'used', {'mnist': 'full', 'pets': 'folder'})
+    assert check.sample_of('mnist').is_dir() and capsys.readouterr().out == ''
+    assert data.used == {'mnist': 'full', 'pets': 'folder'}
 
 def test_forgotten_return():
     def breed(name): name.rsplit('_', 1)

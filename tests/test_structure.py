@@ -219,7 +219,7 @@ def test_what_the_first_cell_installs_comes_from_one_place(tmp_path):
         assert maintain.installer(tmp_path/'07_fake.ipynb').splitlines()[-1] == f'    %pip install -q {what}'
 
 # Lessons whose pictures are still those of the first edition. Take a number out when the lesson has been saved anew.
-OLD_PICTURES = '01', '05'
+OLD_PICTURES = '05',
 NEW_PICTURES = [p for p in LESSONS if p.stem[:2] not in OLD_PICTURES] + [ROOT/'nbs/lib/plots.ipynb', ROOT/'nbs/lib/drawings.ipynb']
 
 @every(NEW_PICTURES)
