@@ -1,11 +1,12 @@
 "Exercises that check themselves, and the ledger of results."
-import json, os, re, runpy, subprocess, sys
+import inspect, json, math, os, re, runpy, subprocess, sys
 
 import nbformat, pytest
 
 from conftest import ROOT, refuses
 from fastlessons import check, data
 from fastlessons.check import CASES, cases, exercise, record, results, run_cases
+from fastlessons.simple import foundations
 
 ANSWERS = {}
 for f in sorted((ROOT/'tests/answers').glob('a*.py')): ANSWERS.update(runpy.run_path(str(f))['ANSWERS'])
@@ -48,6 +49,17 @@ def test_wrong_answer_gets_a_hint(number, answer, capsys):
     assert out.startswith(f'✗ {number} Not quite. ') and 'Traceback' not in out
     hint = out.split('Not quite. ')[1]
     assert re.match(r'Expected: .{10,}|Case \d+ stopped with \w+: .+', hint)
+
+def test_a_sigmoid_may_use_the_notebooks_own_Value(capsys):
+    source = inspect.getsource(foundations.Value) + """
+def sigmoid(v):
+    small = math.exp(-abs(v.data))
+    s = 1/(1 + small) if v.data > 0 else small/(1 + small)
+    return Value(s, [(v, s*(1 - s))])"""
+    notebook = dict(math=math)
+    exec(source, notebook)
+    assert notebook['Value'] is not foundations.Value
+    assert run_cases('03.1', notebook['sigmoid'])[0]
 
 def test_hints_name_the_mistake(capsys):
     "Different mistakes get different hints."
