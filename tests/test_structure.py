@@ -145,7 +145,6 @@ def about_install(nb, path):
     if 'On Colab and Kaggle the next cell first installs' not in text: yield 'no word on what the first cell does on Colab and Kaggle'
     if text.count(REAL) != 1: yield f'how to run it on real data is said {text.count(REAL)} times, not once, in these words: {REAL}'
 
-
 def about_size(nb, name):
     exported = [c for c in code(nb) if '#| export' in c.source]
     n = sum(statements(c) for c in code(nb) if c not in exported)

@@ -413,13 +413,13 @@ def show_kernel(
     pic, kernel = torch.as_tensor(pic).float(), torch.as_tensor(kernel).float()
     found = F.conv2d(pic[None, None], kernel[None, None])[0, 0]
     axs = plt.subplots(1, 3, figsize=(6, 2.3))[1]
-    axs[0].imshow(pic, cmap='gray')
+    axs[0].imshow(pic.numpy(), cmap='gray')
     # Pale, so that the numbers can be read; the few largest sums hide no others.
-    ranges = 2*kernel.abs().max(), found.abs().quantile(.99)
+    ranges = 2*kernel.abs().max().item(), found.abs().quantile(.99).item()
     for ax, p, high in zip(axs[1:], (kernel, found), ranges):
-        ax.imshow(p, cmap='RdBu_r', vmin=-high, vmax=high)
+        ax.imshow(p.numpy(), cmap='RdBu_r', vmin=-high, vmax=high)
     for (i, j), v in np.ndenumerate(kernel.numpy()):
-        axs[1].text(j, i, f'{v:.2g}', ha='center', va='center', size=12)
+        axs[1].text(j, i, f'{v:.2g}', ha='center', va='center', size=11)
     for ax, title in zip(axs, ('picture', name, 'what it finds')):
         ax.set_title(title)
         ax.axis('off')
