@@ -56,8 +56,12 @@ def solves(
 def sample_of(
     name:str, # data set
 )->Path: # its folder
-    "Get a sample without the line that says so: cases need data, too."
-    with redirect_stdout(StringIO()): return data.get_data(name, 'sample')
+    "Get a sample, and say so neither on the screen nor in the ledger."
+    noted = dict(data.used)
+    with redirect_stdout(StringIO()): path = data.get_data(name, 'sample')
+    data.used.clear()
+    data.used.update(noted)
+    return path
 
 def matching(
     given:dict, # a learner's answer: letter -> word

@@ -157,7 +157,7 @@ def _check(df, limits):
     if limits is not None:
         lo, hi = _limits(limits)
         check_rows(df, ~df.rating.between(lo, hi).values,
-                   f'has ratings outside {lo} to {hi}',
+                   f'has ratings outside {lo:g} to {hi:g}',
                    'Leave them out, or give other limits.')
     check_rows(df, df.duplicated(['user', 'item']).values,
                'has second ratings of one item by one user', 'Keep one of them: '
@@ -498,7 +498,8 @@ def _find(ids, x):
 def _check_unknown(ids, x, at, what):
     "Refuse what is unknown as it is written, and known in another way: '7' for 7."
     unknown = at < 0
-    if x.dtype != ids.dtype and unknown.any():
+    one_type = x.dtype == ids.dtype and x.dtype != object   # object may hold anything
+    if unknown.any() and not one_type:
         look_up(x[unknown], ids.tolist(), what, other_kinds=True)
 
 def _known_or_last(at, n): return np.where(at < 0, n, at)   # the row of who is unknown

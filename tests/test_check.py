@@ -1,11 +1,12 @@
 "Exercises that check themselves, and the ledger of results."
-import json, os, re, runpy, subprocess, sys
+import inspect, json, math, os, re, runpy, subprocess, sys
 
 import nbformat, pytest
 
 from conftest import ROOT, refuses
 from fastlessons import check, data
 from fastlessons.check import CASES, cases, exercise, record, results, run_cases
+from fastlessons.simple import foundations
 
 ANSWERS = {}
 for f in sorted((ROOT/'tests/answers').glob('a*.py')): ANSWERS.update(runpy.run_path(str(f))['ANSWERS'])
@@ -49,14 +50,25 @@ def test_wrong_answer_gets_a_hint(number, answer, capsys):
     hint = out.split('Not quite. ')[1]
     assert re.match(r'Expected: .{10,}|Case \d+ stopped with \w+: .+', hint)
 
+def test_a_sigmoid_may_use_the_notebooks_own_Value(capsys):
+    source = inspect.getsource(foundations.Value) + """
+def sigmoid(v):
+    small = math.exp(-abs(v.data))
+    s = 1/(1 + small) if v.data > 0 else small/(1 + small)
+    return Value(s, [(v, s*(1 - s))])"""
+    notebook = dict(math=math)
+    exec(source, notebook)
+    assert notebook['Value'] is not foundations.Value
+    assert run_cases('03.1', notebook['sigmoid'])[0]
+
 def test_hints_name_the_mistake(capsys):
     "Different mistakes get different hints."
     for number, a in ANSWERS.items():
         hints = {run_cases(number, w)[1] for w in a['wrong']}
         assert len(hints) >= min(3, len(a['wrong'])), (number, hints)
     a = runpy.run_path(str(ROOT/'tests/answers/a01.py'))
-    assert 'diagonal' in run_cases('01.3', a['with_the_diagonal'])[1]
-    assert 'rows are the actual class' in run_cases('01.3', a['columns_as_actual'])[1]
+    assert 'by heart' in run_cases('01.2', a['swapped']('B', 'C'))[1]
+    assert 'new pictures wrong' in run_cases('01.3', a['made'](32, 2, False))[1]
     assert 'Maine_Coon' in run_cases('01.1', lambda f: f.split('_')[0])[1]
 
 def test_a_stopped_answer_hears_what_it_was_called_with():
@@ -116,6 +128,12 @@ def test_an_array_of_numpy_is_an_answer_too():
     for number in ANSWERS:   # comparing arrays gives arrays, which are neither true nor false
         done, message = run_cases(number, lambda *a: np.arange(3))
         assert done is False and message.startswith('Not quite.')
+
+def test_samples_for_cases_do_not_enter_the_ledger(capsys, monkeypatch):
+    "An exercise uses the drawn sample, also in a notebook that runs on real data."
+    monkeypatch.setattr(data, 'used', {'mnist': 'full', 'pets': 'folder'})
+    assert check.sample_of('mnist').is_dir() and capsys.readouterr().out == ''
+    assert data.used == {'mnist': 'full', 'pets': 'folder'}
 
 def test_forgotten_return():
     def breed(name): name.rsplit('_', 1)

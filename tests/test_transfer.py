@@ -3,7 +3,7 @@ import inspect, random, stat, warnings
 
 import fastai.vision.all as fv, matplotlib.pyplot as plt, pytest, torch
 from fastai.vision.all import (AdaptiveConcatPool2d, CategoryBlock, ConvLayer, CropPad, DataBlock, DataLoaders, Flatten, FuncSplitter,
-    ImageBlock, ImageDataLoaders, L, Learner, PILImageBW, RandomResizedCrop, RandomSplitter, Resize, ResizeMethod, aug_transforms,
+    Brightness, ImageBlock, ImageDataLoaders, L, Learner, PILImageBW, RandomResizedCrop, RandomSplitter, Resize, ResizeMethod, aug_transforms,
     create_body, create_head, error_rate, get_image_files, load_learner, set_seed, vision_learner)
 from PIL import Image, ImageDraw
 from torch import nn
@@ -249,6 +249,15 @@ def test_the_lessons_head_learns_as_well(folder):
     h = pets.feature_learner(learn)
     with h.no_bar(), h.no_logging(): h.fit_one_cycle(20, 3e-3)
     assert learn.validate()[1] == 0 and h.model is learn.model[1]
+
+def test_the_lessons_learner_keeps_augmented_looks(folder):
+    "Each look has the pictures of the training set once more, in its order, changed by `batch_tfms`; the validation set is not augmented."
+    for tfms, changed in ((None, False), ([Brightness(max_lighting=.8, p=1, batch=False)], True)):
+        learn = small_learner(shape_dls(folder, tfm=Resize(SIZE, ResizeMethod.Squish), batch_tfms=tfms))   # nothing at random in it
+        dls = pets.feature_learner(learn, looks=2).dls
+        (x, y), (x2, y2), (x3, y3) = (d.tensors for d in dls.train_ds.datasets)
+        assert torch.equal(y, y2) and torch.equal(y, y3) and len(dls.train_ds) == 3*len(y) and len(dls.valid_ds) == len(learn.dls.valid_ds)
+        assert torch.allclose(x, x2, atol=1e-4) != changed and torch.allclose(x2, x3, atol=1e-4) != changed
 
 def test_the_label_is_in_the_name():
     assert pets.label_func('Maine_Coon_7.jpg') == 'cat' and pets.label_func('beagle_1.jpg') == 'dog'

@@ -18,24 +18,36 @@ class Learner:
         self.given = picture
         return 'True', torch.tensor(1), torch.tensor([.1, .9])
 
-@pytest.mark.parametrize('kind', [memoryview, bytes])   # ipywidgets 8 gives a memoryview
-def test_an_uploaded_picture_is_named(kind, capsys):
+FILE = dict(name='mine.png', type='image/png', last_modified=0)
+SHAPES = {   # ipywidgets 8: a tuple of files, whose content is a memoryview; 7: a dict of them, with bytes
+    8: lambda content: (FILE | dict(content=memoryview(content), size=len(content)),),
+    7: lambda content: {'mine.png': dict(metadata=FILE, content=content)}}
+
+@pytest.mark.parametrize('version', SHAPES)
+def test_an_uploaded_picture_is_named(version, capsys):
     "Lesson 01: the first thing that everybody tries."
     from fastai.vision.core import PILImage
-    from ipywidgets import FileUpload
+    from fastlessons.vision.picture_files import uploaded
     file = io.BytesIO()
     Image.fromarray(np.full((20, 30, 3), (200, 10, 10), np.uint8)).save(file, 'PNG')
-    upload = FileUpload(accept='image/*')
-    now = dict(name='mine.png', type='image/png', size=len(file.getvalue()), content=kind(file.getvalue()), last_modified=0)
-    ns = dict(PILImage=PILImage, learn=Learner(), files=[None]*8, upload=type('Upload', (), dict(value=(type('File', (dict,), dict(__getattr__=dict.__getitem__))(now),))))
-    assert not upload.value   # nothing was chosen yet: then the lesson takes one of its own pictures
+    upload = type('Upload', (), dict(value=SHAPES[version](file.getvalue())))
+    ns = dict(PILImage=PILImage, learn=Learner(), files=[None]*8, upload=upload, uploaded=uploaded)
     exec(cell('01_pets', 'upload.value'), ns)
     assert ns['learn'].given.size == (30, 20) and 'The model says: True, with probability 0.9000' in capsys.readouterr().out
+
+def test_what_was_chosen_comes_out_as_bytes():
+    from ipywidgets import FileUpload
+    from fastlessons.vision.picture_files import uploaded
+    assert uploaded(FileUpload().value) is None and uploaded({}) is None and uploaded(()) is None
+    for shape in SHAPES.values(): assert uploaded(shape(b'pixels')) == b'pixels' and type(uploaded(shape(b'pixels'))) is bytes
+    two = {name: dict(content=name.encode()) for name in ('first.jpg', 'second.jpg')}
+    assert uploaded(two) == b'first.jpg'
 
 def test_without_an_upload_the_lesson_takes_its_own_picture(tmp_path, capsys):
     from fastai.vision.core import PILImage
     from ipywidgets import FileUpload
+    from fastlessons.vision.picture_files import uploaded
     Image.new('RGB', (8, 9)).save(tmp_path/'own.png')
-    ns = dict(PILImage=PILImage, learn=Learner(), files=[tmp_path/'own.png']*8, upload=FileUpload())
+    ns = dict(PILImage=PILImage, learn=Learner(), files=[tmp_path/'own.png']*8, upload=FileUpload(), uploaded=uploaded)
     exec(cell('01_pets', 'upload.value'), ns)
     assert ns['learn'].given.size == (8, 9)

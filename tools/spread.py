@@ -11,8 +11,10 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAST = .003   # half the width of a band at least: a rounding, or one row of many
-SEEDS = re.compile(r'(?<!generator=)(?<!generator=torch\.)\b'
-                   r'((?:set|manual)_seed\()(\d+)')
+SEEDS = [re.compile(r'(?<!generator=)(?<!generator=torch\.)\b'
+                    r'((?:set|manual)_seed\()(\d+)'),
+         re.compile(r'((?:Forest|Tree)\w*\([^()]*\bseed=)(\d+)'),   # of a model
+         re.compile(r'(def \w+\([^()]*\bseed=)(\d+)')]   # of a function that trains
 
 def variations(seeds):
     "Yield what is added to the seeds, and the number of threads."
@@ -24,7 +26,8 @@ def numbers(path, more, threads):
     "Run a lesson with other seeds; return the numbers that it recorded."
     nb = nbformat.read(path, 4)
     for c in nb.cells:
-        c.source = SEEDS.sub(lambda m: f'{m[1]}{int(m[2])+more}', c.source)
+        for seed in SEEDS:
+            c.source = seed.sub(lambda m: f'{m[1]}{int(m[2])+more}', c.source)
     with tempfile.TemporaryDirectory() as tmp:
         nbformat.write(nb, Path(tmp)/path.name)
         env = dict(os.environ, FASTLESSONS_DATA='sample', FASTLESSONS_HOME=f'{tmp}/h',

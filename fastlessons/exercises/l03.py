@@ -6,7 +6,7 @@
 __all__ = ['puzzle']
 
 # %% ../../nbs/lib/exercises/l03.ipynb #e03imports
-import math
+import inspect, math
 
 from ..check import cases, matching, sample_of, solves
 from ..simple import foundations
@@ -14,7 +14,8 @@ from ..simple import foundations
 # %% ../../nbs/lib/exercises/l03.ipynb #5816a0d7
 @cases('03.1')
 def _(sigmoid):
-    known = getattr(sigmoid, '__globals__', {})
+    # the class of the learner's notebook, where the answer was written there
+    known = getattr(inspect.unwrap(sigmoid), '__globals__', {})
     Value = known.get('Value', foundations.Value)
     v = Value(0.)
     got = sigmoid(v)

@@ -33,10 +33,12 @@ def _(who):
     yield from matching(who, {
         'shuffled': ('C', 'where nothing can be learned, both scores are those of '
                           'always saying "died"'),
-        'right': ('B', 'the two scores are near each other, and no wonder'),
+        'right': ('B', 'the two scores are close together, and not too good to be '
+                       'true'),
         'too long': ('A', 'memorising helps with the rows that were seen, and with no '
                           'others'),
-        'all rows': ('D', 'who has seen the validation set has memorised that, too')})
+        'all rows': ('D', 'a network that has seen the validation set has memorised '
+                          'that, too')})
 
 # %% ../../nbs/lib/exercises/l05.ipynb #f3b82ffb
 def _passengers():
@@ -79,8 +81,8 @@ def _(extra):
     yield ('numbers, and no gaps: the age of some passengers is not known',
            bool(np.isfinite(numbers).all()))
     alone = np.asarray(extra(rows.head(1).copy()), float)
-    yield ('the same for a passenger alone as among the others: what you learn from '
-           'rows has to come from the training set',
+    yield ('the same numbers for a passenger alone as among the others: what you learn '
+           'from rows has to come from the training set',
            np.allclose(alone, numbers[:1]))
     far = _distance(extra)
     yield (f'a mean distance below .074 from the truth; yours gave {far:.4f}',

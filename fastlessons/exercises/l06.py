@@ -49,8 +49,8 @@ def _(who):
                               'than the mean for rows that are new to it'),
             ('registered', 'D', 'too good to be true, even in the future'),
             ('2011', 'A', 'good on all rows of its own year, bad on those of the next'),
-            ('right', 'C', 'out of bag it knows the hours before and after, in '
-                           'October it does not')):
+            ('right', 'C', 'out of bag it knows the hours before and after, '
+                           'in October it does not')):
         yield f'another letter for {word!r}: {why}', who[letter] == word
 
 # %% ../../nbs/lib/exercises/l06.ipynb #7e95c77a
@@ -86,8 +86,8 @@ def _(look):
     yield ('a table of numbers, without gaps: rows and columns',
            numbers.ndim == 2 and bool(np.isfinite(numbers).all()))
     alone = np.asarray(look(rows.head(1).copy()), float)
-    yield ('the same for an hour alone as among the others: what you learn from rows '
-           'has to come from the past', np.allclose(alone, numbers[:1]))
+    yield ('the same numbers for an hour alone as among the others: what you learn '
+           'from rows has to come from the past', np.allclose(alone, numbers[:1]))
     far = _bikes_wrong(look)
     yield f'wrong by less than 55 bikes; yours gave {far:.1f}', far < 55
 

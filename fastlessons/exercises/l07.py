@@ -38,12 +38,12 @@ def _(one_step):
 @cases('07.2')
 def _(who):
     yield from matching(who, {
-        'no decay': ('A', 'it has memorised the training ratings like no other'),
+        'no decay': ('A', 'no other has memorised the training ratings so well'),
         'too much decay': ('B', 'if all numbers stay near 0, both errors are those of '
                                 'always saying the middle'),
         'all ratings': ('E', 'the errors are nearly equal, and the second is below the '
                              'floor, .66'),
-        'renumbered': ('D', 'training went as it should; but a model that is asked '
+        'renumbered': ('D', 'training went as it should, but a model that is asked '
                        'about the wrong people is worse than the mean'),
         'right': ('C', 'it is the one that is left')})
 

@@ -16,7 +16,7 @@ def label_func(
 import torch
 from fastai.vision.all import DataLoaders, Learner
 from torch import nn
-from torch.utils.data import TensorDataset
+from torch.utils.data import ConcatDataset, TensorDataset
 
 from ..core import document
 
@@ -35,13 +35,17 @@ def keep_features(
 def feature_learner(
     learn:Learner, # from `vision_learner`
     bs:int=16, # batch size
+    looks:int=0, # times that each training picture is kept once more, augmented
 )->Learner: # its model is the head of `learn`, its data are the features
     "Make a learner that trains the head alone."
-    body, head = learn.model
+    body, head = learn.model.to(learn.dls.device)
     sets = learn.dls.train_ds, learn.dls.valid_ds
     loaders = [learn.dls.test_dl(ds.items, with_labels=True) for ds in sets]
     train, valid = [keep_features(body, dl) for dl in loaders]
-    dls = DataLoaders.from_dsets(train, valid, bs=bs, num_workers=0)
+    again = learn.dls.train.new(shuffle=False, drop_last=False)
+    more = [keep_features(body, again) for _ in range(looks)]
+    dls = DataLoaders.from_dsets(ConcatDataset([train, *more]), valid, bs=bs,
+                                 num_workers=0, device=learn.dls.device)
     return Learner(dls, head, learn.loss_func, metrics=learn.metrics)
 
 # %% ../../nbs/01_pets.ipynb #24161e81

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FORMATS', 'MAX_PIXELS', 'MODES', 'is_heic', 'open_head', 'is_turned', 'upright', 'eight_bits', 'is_one_picture',
-           'open_picture']
+           'open_picture', 'uploaded']
 
 # %% ../../nbs/lib/vision/picture_files.ipynb #66b45391
 import os
@@ -188,3 +188,11 @@ def open_picture(
         raise TypeError("A picture is a path, bytes, a file object, a PIL picture or "
                         f"a numpy array, not {type(picture).__name__}.")
     return eight_bits(upright(im), mode)
+
+# %% ../../nbs/lib/vision/picture_files.ipynb #29968125
+def uploaded(
+    value:dict|tuple, # `upload.value` of an ipywidgets FileUpload, version 7 or 8
+)->bytes|None: # the first file that was chosen; None: none was
+    "Return the picture that was chosen with a button, as bytes."
+    files = [*value.values()] if isinstance(value, dict) else [*value]
+    if files: return bytes(files[0]['content'])

@@ -1,20 +1,26 @@
 "Answers to the exercises of lesson 01: for each the right one and wrong ones that people really write."
 import re
 
-from fastlessons.exercises.l01 import breed, most_confused, my_error_rate as error_rate
+from fastai.vision.all import ImageDataLoaders, Resize, error_rate, vision_learner
+from fastlessons.exercises.l01 import breed, diagnosis, trained
+from fastlessons.vision.backbone import backbone
+from fastlessons.vision.transfer import tune_head
 
-def with_the_diagonal(matrix, vocab):
-    n, i, j = max((n, i, j) for i, row in enumerate(matrix) for j, n in enumerate(row))
-    return vocab[i], vocab[j], n
+RIGHT = diagnosis()
 
-def without_the_count(matrix, vocab): return most_confused(matrix, vocab)[:2]
+def swapped(a, b):
+    out = dict(RIGHT)
+    out[a], out[b] = out[b], out[a]
+    return out
 
-def columns_as_actual(matrix, vocab):
-    actual, predicted, n = most_confused(matrix, vocab)
-    return predicted, actual, n
-
-def first_error(matrix, vocab):
-    return next((vocab[i], vocab[j], n) for i, row in enumerate(matrix) for j, n in enumerate(row) if i != j and n)
+def made(size=128, epochs=20, pretrained=True, label=breed, lr=3e-3):
+    "Return a function that trains as in the lesson, with these settings."
+    def f(files):
+        dls = ImageDataLoaders.from_name_func('.', files, label, valid_pct=.1, seed=42, bs=16, item_tfms=Resize(size), num_workers=0)
+        learn = vision_learner(dls, backbone('resnet_mini'), metrics=error_rate, pretrained=pretrained)
+        tune_head(learn, epochs, lr, show=False)
+        return learn
+    return f
 
 ANSWERS = {
     '01.1': dict(
@@ -27,16 +33,13 @@ ANSWERS = {
                lambda f: f.rstrip('.jpg0123456789_'),  # takes letters away, not an ending: pug
                'beagle']),                             # not a function
     '01.2': dict(
-        right=[error_rate, lambda preds, targs: 1 - sum(p == t for p, t in zip(preds, targs))/len(preds)],
-        wrong=[lambda preds, targs: 1 - error_rate(preds, targs),                  # the accuracy
-               lambda preds, targs: sum(p != t for p, t in zip(preds, targs)),     # how many, not which part
-               lambda preds, targs: 100*error_rate(preds, targs),                  # in percent
-               lambda preds, targs: round(error_rate(preds, targs))*1., lambda preds, targs: round(error_rate(preds, targs), 2),
-               lambda preds, targs: sum(abs(p-t) for p, t in zip(preds, targs))/len(targs),   # classes are no amounts
-               lambda preds, targs: (preds != targs).mean(),                       # lists are not tensors
-               lambda preds, targs: float(preds != targs)]),                       # all right or not, for the whole list
+        right=[RIGHT],
+        wrong=[swapped('A', 'C'), swapped('B', 'D'), swapped('B', 'C'), swapped('A', 'D'), dict(A='cheating'), list(RIGHT.values()),
+               dict.fromkeys('ABCD', 'well'), {}]),
     '01.3': dict(
-        right=[most_confused],
-        wrong=[with_the_diagonal, columns_as_actual, without_the_count, first_error, lambda matrix, vocab: list(most_confused(matrix, vocab)),
-               lambda matrix, vocab: max(max(row) for row in matrix)]),
+        right=[trained, made(96)],
+        wrong=[made(32, 2, False),          # as it is
+               made(32), made(128, 2), made(128, 20, False),   # two of its three faults are left out, one is left
+               made(label=lambda name: 'cat' if name[0].isupper() else 'dog'),   # not the breed
+               lambda files: files, lambda files: None]),
 }
