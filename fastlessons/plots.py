@@ -406,21 +406,22 @@ def plot_waterfall(
 # %% ../nbs/lib/plots.ipynb #0367bb1a
 def show_grad_cam(
     pic:'torch.Tensor', # one picture (c,h,w), of any range
-    heat:'torch.Tensor', # its map from `grad_cam` (h',w')
+    heat:'torch.Tensor'=None, # its map from `grad_cam` (h',w'); None: no map
     title:str='', # above the picture
     *,
     ax:Axes=None, # matplotlib axes to draw into; None: new ones
 )->Axes: # the axes
     "Show a picture with its map over it: bright where the network looks."
-    pic, heat = (np.asarray(t.detach().cpu().float()) for t in (pic, heat))
+    pic = np.asarray(pic.detach().cpu().float())
     pic = (pic - pic.min())/max(np.ptp(pic), 1e-8)
     channels, h, w = pic.shape
     pic = pic.transpose(1, 2, 0) if channels == 3 else pic[0]
     ax = axes(ax, 6, 4)
     ax.imshow(pic, cmap='gray')
-    frame = (-.5, w-.5, h-.5, -.5)   # the small map is stretched over it
-    ax.imshow(heat, cmap='inferno', alpha=.5, vmin=0, vmax=1, extent=frame,
-              interpolation='bilinear')
+    if heat is not None:
+        frame = (-.5, w-.5, h-.5, -.5)   # the small map is stretched over it
+        ax.imshow(heat.detach().cpu().float(), cmap='inferno', alpha=.5, vmin=0, vmax=1,
+                  extent=frame, interpolation='bilinear')
     ax.set_title(title)
     ax.axis('off')
     return ax

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from conftest import refuses
 from fastlessons.vision.backbone import backbone, resnet_mini
-from fastlessons.vision.cnn import LayerStats, FastConv, PicsDL, SmallResNet, as_batch, _check_pics, grad_cam, _moved, pic_dls, show_places
+from fastlessons.vision.cnn import LayerStats, FastConv, PicsDL, SmallResNet, as_batch, _check_pics, cover_places, edit_kernel, grad_cam, _moved, pic_dls, show_kernel, show_places
 from fastlessons.data import get_data, read_cifar
 from fastlessons.layers import ResidualBlock, conv_block, out_size
 from fastlessons.simple import cnn as simple
@@ -403,6 +403,44 @@ def test_the_drawn_places_are_all_places(case):
     grid = F.pad(torch.arange(size*1.).view(1, 1, 1, -1).expand(1, 1, size, -1), [padding]*4)
     assert len(ax.lines[0].get_xdata()) == simple.windows(grid, ks, stride)[0, 0].flatten(2).shape[:2].numel() and f': {out_size(*case)}' in ax.get_title()
     plt.close('all')
+
+# What a kernel finds, and what is left when places are covered
+
+def test_a_kernel_its_numbers_and_what_it_finds():
+    pic, kernel = torch.rand(9, 8), torch.tensor([[1., 1, 1], [1, -.5, 1], [1, 1, 1]])/9
+    axs = show_kernel(pic, kernel, 'mine')
+    found = F.conv2d(pic[None, None], kernel[None, None])[0, 0]
+    assert np.allclose(axs[2].images[0].get_array(), found, atol=1e-6) and axs[1].get_title() == 'mine'
+    assert len(axs[1].texts) == 9 and all(len(t.get_text()) <= 6 for t in axs[1].texts)   # 1/9 does not run into its neighbour
+    image = axs[1].images[0]
+    red, green, blue, _ = image.cmap(image.norm(kernel.max().item()))
+    assert .299*red + .587*green + .114*blue > .5   # black digits can be read on the darkest cell
+    plt.close('all')
+
+def test_a_kernel_of_zeros_and_numbers_that_are_whole():
+    show_kernel(torch.ones(4, 4, dtype=torch.int64), torch.zeros(3, 3, dtype=torch.int64))
+    plt.close('all')
+
+def test_a_kernel_in_boxes_is_drawn_anew_when_a_number_changes():
+    grid, shown = edit_kernel(torch.rand(6, 6), torch.eye(3)).children
+    assert [box.value for box in grid.children] == torch.eye(3).flatten().tolist() and not plt.get_fignums()
+    grid.children[0].value = 5
+    assert plt.get_fignums() or shown.outputs   # outside of a notebook the figure stays
+    plt.close('all')
+
+@pytest.mark.parametrize('bright', [True, False])
+def test_the_places_that_are_covered(bright):
+    maps = torch.tensor([[[.1, .9], [.2, .3]], [[.7, .6], [.5, .8]]])
+    out = cover_places(torch.ones(2, 3, 8, 8), maps, 2, bright)
+    kept = out[:, 0, ::4, ::4]   # one pixel of each place
+    assert torch.equal(out, kept.repeat_interleave(4, 1).repeat_interleave(4, 2)[:, None].expand(2, 3, 8, 8))
+    covered = maps[kept == 0].view(2, 2).sort().values
+    assert torch.allclose(covered, torch.tensor([[.3, .9], [.7, .8]] if bright else [[.1, .2], [.5, .6]]))
+
+@pytest.mark.parametrize('k', [0, 1.5, -1])
+def test_places_to_cover_are_counted(k): fails((ValueError, TypeError), lambda: cover_places(torch.ones(1, 1, 4, 4), torch.ones(1, 2, 2), k), 'k')
+
+def test_maps_of_other_pictures_are_refused(): fails(ValueError, lambda: cover_places(torch.ones(2, 1, 4, 4), torch.ones(1, 2, 2), 1), 'pictures', 'maps')
 
 # Colour pictures
 

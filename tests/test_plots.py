@@ -111,6 +111,7 @@ def test_a_picture_of_one_colour_and_the_map_over_it():
     picture, heat = show_grad_cam(torch.full((3, 4, 6), 7.), torch.zeros(2, 2)).images
     assert not picture.get_array().any()   # no division by a range of 0
     assert tuple(heat.get_extent()) == (-.5, 5.5, 3.5, -.5)   # stretched over the picture
+    assert len(show_grad_cam(torch.rand(3, 4, 6)).images) == 1   # the picture alone
 
 def boxes(ax):
     "Return the frames of the texts of some axes, in pixels; the figure is drawn first."

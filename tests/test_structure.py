@@ -145,16 +145,13 @@ def about_install(nb, path):
     if 'On Colab and Kaggle the next cell first installs' not in text: yield 'no word on what the first cell does on Colab and Kaggle'
     if text.count(REAL) != 1: yield f'how to run it on real data is said {text.count(REAL)} times, not once, in these words: {REAL}'
 
-LONG = {'08': (290, 5)}   # lessons that draw in their cells what helpers should draw: to be cut to the size of the others
-
 def about_size(nb, name):
     exported = [c for c in code(nb) if '#| export' in c.source]
     n = sum(statements(c) for c in code(nb) if c not in exported)
     if len(code(nb)) > 70: yield f'{len(code(nb))} code cells: two lessons?'
-    most, middle = LONG.get(name[:2], (230, 4))
-    if n > most: yield f'{n} lines of code: two lessons?'
+    if n > 230: yield f'{n} lines of code: two lessons?'
     if (n := sum(map(statements, exported))) > 90: yield f'{n} lines that are exported: a module of its own?'
-    if statistics.median(statements(c) for c in code(nb) if c not in exported) > middle: yield f'half of the code cells have more than {middle} lines'
+    if statistics.median(statements(c) for c in code(nb) if c not in exported) > 4: yield 'half of the code cells have more than 4 lines'
     for c in code(nb):
         if re.search(r'KAGGLE_|COLAB_|google\.colab|cuda\.is_available', c.source): yield f'the cell asks where it runs: {c.source[:60]}'
 
