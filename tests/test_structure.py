@@ -215,19 +215,10 @@ def test_what_the_first_cell_installs_comes_from_one_place(tmp_path):
         nbformat.write(nb, tmp_path/'07_fake.ipynb')
         assert maintain.installer(tmp_path/'07_fake.ipynb').splitlines()[-1] == f'    %pip install -q {what}'
 
-# Lessons whose pictures are still those of the first edition. Take a number out when the lesson has been saved anew.
-OLD_PICTURES = '05',
-NEW_PICTURES = [p for p in LESSONS if p.stem[:2] not in OLD_PICTURES] + [ROOT/'nbs/lib/plots.ipynb', ROOT/'nbs/lib/drawings.ipynb']
-
-@every(NEW_PICTURES)
+@every(LESSONS + [ROOT/'nbs/lib/plots.ipynb', ROOT/'nbs/lib/drawings.ipynb'])
 def test_pictures(path):
     found = [*about_pictures(read(path))]
     assert not found, '\n'.join([path.name, *found])
-
-def test_the_list_of_old_pictures_is_short():
-    "It names lessons that are there, and none that is done."
-    done = [p.stem for p in LESSONS if p.stem[:2] in OLD_PICTURES and not [*about_pictures(read(p))]]
-    assert not done and {*OLD_PICTURES} <= {p.stem[:2] for p in LESSONS}
 
 def picture_of(mode, width, kind='png', **more):
     "Return a notebook with one picture."
