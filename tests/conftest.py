@@ -23,8 +23,8 @@ try:
 except ImportError: pass   # the tests that need it are skipped
 
 # What takes longest, in this order; all else comes after it, and last the library's notebooks, each a short work of its own.
-LONG = ['test_web.py', 'test_cli.py', 'test_make_your_own.py', 'test_deploy.py', 'test_notebooks.py::test_lesson', 'test_wheel.py', 'test_collab.py',
-        'test_samples.py', 'test_transfer.py', 'test_text_encoder.py', 'test_forests.py', 'test_run.py', 'test_train.py', 'test_sheets.py']
+LONG = ['test_lab.py', 'test_web.py', 'test_cli.py', 'test_make_your_own.py', 'test_deploy.py', 'test_notebooks.py::test_lesson', 'test_wheel.py',
+        'test_collab.py', 'test_samples.py', 'test_transfer.py', 'test_text_encoder.py', 'test_forests.py', 'test_run.py', 'test_train.py', 'test_sheets.py']
 LAST = 'test_notebooks.py::test_library'
 
 @pytest.hookimpl(tryfirst=True)
