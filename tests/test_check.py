@@ -61,6 +61,7 @@ def sigmoid(v):
     assert notebook['Value'] is not foundations.Value
     assert run_cases('03.1', notebook['sigmoid'])[0]
 
+@pytest.mark.slow
 def test_hints_name_the_mistake(capsys):
     "Different mistakes get different hints."
     for number, a in ANSWERS.items():

@@ -376,6 +376,7 @@ from test_train import Cut, long_run
 def kill(): os.kill(os.getpid(), signal.SIGKILL)
 long_run(sys.argv[1], torch.optim.AdamW, Cut(3, kill))"""
 
+@pytest.mark.slow
 def test_goes_on_after_a_kill(tmp_path):
     path = tmp_path/'run'
     r = subprocess.run([sys.executable, '-c', KILLED, str(path), str(ROOT/'tests')])
