@@ -479,6 +479,7 @@ def _is_one(x):
 
 def _as_index(x):
     "Make an Index of one id, or of many."
+    if isinstance(x, Iterator): x = list(x)
     return pd.Index([x] if _is_one(x) else x, tupleize_cols=False)
 
 def _as_ids(values):
@@ -780,7 +781,6 @@ class _Advisor(_Predictor):
         "Recommend items to many users, the best of each first."
         check_int(n=n)
         self._check_fitted()
-        if isinstance(users, Iterator): users = list(users)
         asked = self.user_ids if users is None else _as_index(users)
         who, i, pred = self._best(self._find_users(asked), n, unseen)
         res = self._frame(i, pred=pred.clip(*self.limits_))

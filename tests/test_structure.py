@@ -103,7 +103,7 @@ def between(nb, start, end=None):
 def about_lesson(nb, name):
     where = [find(nb, s) for s in SECTIONS]
     if None in where: return [f'no section "{s}"' for s, w in zip(SECTIONS, where) if w is None]
-    return [*about_order(nb, where), *about_top(nb, name), *about_size(nb, name), *about_exercises(nb, name), *about_questions(nb)]
+    return [*about_order(nb, where), *about_top(nb, name), *about_size(nb), *about_exercises(nb, name), *about_questions(nb)]
 
 def about_order(nb, where):
     if where != sorted(where): yield f'sections out of order: {dict(zip(SECTIONS, where))}'
@@ -145,7 +145,7 @@ def about_install(nb, path):
     if 'On Colab and Kaggle the next cell first installs' not in text: yield 'no word on what the first cell does on Colab and Kaggle'
     if text.count(REAL) != 1: yield f'how to run it on real data is said {text.count(REAL)} times, not once, in these words: {REAL}'
 
-def about_size(nb, name):
+def about_size(nb):
     exported = [c for c in code(nb) if '#| export' in c.source]
     n = sum(statements(c) for c in code(nb) if c not in exported)
     if len(code(nb)) > 70: yield f'{len(code(nb))} code cells: two lessons?'

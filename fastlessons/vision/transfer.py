@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from ..core import as_list, check_int, document, one_line, progress, say
 from ..layers import one_core
 from . import picture_files
-from .engine import by_torch, fastest
+from .engine import by_torch, fastest, installed
 from .picture_files import MODES, eight_bits, is_heic, open_head
 
 # %% ../../nbs/lib/vision/transfer.ipynb #93c1b934
@@ -173,7 +173,8 @@ def _read_batch(dls, tl, idxs, px=None):
 @torch.inference_mode()
 def _engine(dls, body):
     "Choose what computes the body: PyTorch, or a quicker engine that is installed."
-    if dls.device.type != 'cpu': return by_torch(body, dls.device)
+    dev = dls.device
+    if dev.type != 'cpu' or not installed(): return by_torch(body, dev)
     few = range(min(8, len(dls.train_ds)))
     xb = _read_batch(dls, dls.train_ds.tls[0], few, _needed_size(dls))
     return fastest(body, xb, len(dls.train_ds) + len(dls.valid_ds))[1]
