@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['share_interval', 'interval', 'paired_difference', 'LearningCurve']
 
-# %% ../nbs/10_evaluate.ipynb #f67c4a76
+# %% ../nbs/10_evaluate.ipynb #d50930a5
 import warnings
 from statistics import NormalDist
 import numpy as np, pandas as pd
@@ -13,7 +13,7 @@ from .core import check_int, check_number, check_rows, check_same_length
 from .core import document
 from .plots import axes, plot_level, plot_lines
 
-# %% ../nbs/10_evaluate.ipynb #f5602a3a
+# %% ../nbs/10_evaluate.ipynb #a2bcca9e
 def share_interval(
     right:int, # how many answers are right
     n:int, # of how many
@@ -30,7 +30,7 @@ def share_interval(
     half = z*(p*(1-p)/n + more/(4*n))**.5/(1 + more)
     return max(0., middle - half), min(1., middle + half)
 
-# %% ../nbs/10_evaluate.ipynb #aafd2f85
+# %% ../nbs/10_evaluate.ipynb #1f32ab13
 def _groups(n, groups):
     "Return for each of n rows the number of its group."
     if groups is None: return np.arange(n)
@@ -39,9 +39,10 @@ def _groups(n, groups):
     check_rows(groups, pd.isna(groups), 'has gaps', 'Name a group for each.', 'groups')
     return pd.factorize(groups)[0]
 
-def _check_many(n, what):
-    if n < 2:
-        raise ValueError(f'{n} {what}. Expected 2 or more: one says nothing of luck.')
+def _check_many(number, groups):
+    "Refuse what says nothing of luck: a single row, or all rows in one group."
+    n, what = len(set(number)), 'rows' if groups is None else 'groups'
+    if n < 2: raise ValueError(f'Number of {what}: {n}. Expected 2 or more.')
 
 def _draw(number, rng):
     "Yield row numbers for ever: of groups drawn at random, each as often as it comes."
@@ -64,7 +65,7 @@ def _check_draws(found):
                          'they say nothing of luck. For a share, such as 20 right of '
                          '20: share_interval(20, 20).')
 
-# %% ../nbs/10_evaluate.ipynb #5b7becff
+# %% ../nbs/10_evaluate.ipynb #a078c73a
 def interval(
     score:'Callable', # takes the columns, gives a number: one of sklearn.metrics, say
     *columns:list, # what it takes: answers, predictions, ...; (n,) or (n,k)
@@ -74,23 +75,25 @@ def interval(
     seed:int=0, # of the draws
 )->tuple: # (lowest, highest) score; raises ValueError
     "Give the interval of any score, by drawing the rows again (Efron's bootstrap)."
-    columns = [np.asarray(c) for c in columns]
     check_int(draws=draws)
     check_number(above=0, below=1, level=level)
-    check_same_length(**{f'column_{k}': c for k, c in enumerate(columns, 1)})
-    for k, c in enumerate(columns, 1):
+    columns = {f'column {k}': np.asarray(c) for k, c in enumerate(columns, 1)}
+    if not columns: raise ValueError('There is no column. Expected what score takes.')
+    check_same_length(**columns)
+    number = _groups(len(columns['column 1']), groups)
+    _check_many(number, groups)
+    for name, c in columns.items():
         gaps = pd.isna(c).reshape(len(c), -1).any(1)
-        check_rows(c, gaps, 'has gaps', 'Leave these rows out.', f'column_{k}')
-    number = _groups(len(columns[0]), groups)
-    _check_many(len(set(number)), 'rows' if groups is None else 'groups')
+        check_rows(c, gaps, 'has gaps', 'Leave these rows out of all.', name)
     rows = _draw(number, np.random.default_rng(seed))
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')   # of draws without a class: refused below
-        found = [score(*(c[i] for c in columns)) for i, _ in zip(rows, range(draws))]
+        found = [score(*(c[i] for c in columns.values()))
+                 for i, _ in zip(rows, range(draws))]
     _check_draws(np.asarray(found, float))
     return tuple(np.quantile(found, [(1 - level)/2, (1 + level)/2]).tolist())
 
-# %% ../nbs/10_evaluate.ipynb #7f7e28ce
+# %% ../nbs/10_evaluate.ipynb #b9d1de52
 def _numbers(name, v):
     "Return a column as numbers; refuse what is none."
     v = np.asarray(v)
@@ -101,7 +104,7 @@ def _numbers(name, v):
     check_rows(v, ~np.isfinite(v), 'has gaps', 'Leave these rows out of both.', name)
     return v
 
-# %% ../nbs/10_evaluate.ipynb #f79ddd6d
+# %% ../nbs/10_evaluate.ipynb #e0f98635
 def paired_difference(
     a:list, # model A's score of each row (n,), more is better: right or not, -loss, ...
     b:list, # model B's, for the same rows
@@ -114,7 +117,7 @@ def paired_difference(
     check_same_length(a=a, b=b)
     check_int(draws=draws)
     number = _groups(len(a), groups)
-    _check_many(len(set(number)), 'rows' if groups is None else 'groups')
+    _check_many(number, groups)
     gains = np.bincount(number, b - a)   # of each group
     better, margin = gains.sum()/len(a), 1.96*(gains**2).sum()**.5/len(a)
     gains = gains[gains != 0]
@@ -123,21 +126,23 @@ def paired_difference(
     as_much = np.abs(tossed) >= abs(gains.sum())*(1 - 1e-9)
     return better, margin, (1 + as_much.sum())/(1 + draws)
 
-# %% ../nbs/10_evaluate.ipynb #e7151910
-def _splitter(model, cv, groups, seed):
+# %% ../nbs/10_evaluate.ipynb #181738f7
+def _splitter(model, cv, number, groups, seed):
     "Return what cuts the rows into `cv` parts: by groups, or in a random order."
     from sklearn.base import is_classifier
     from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
     check_int(2, cv=cv)
+    n, what = len(set(number)), 'rows' if groups is None else 'groups'
+    if n < cv: raise ValueError(f'cv: {cv}, {what}: {n}. Expected {cv} {what} or more.')
     if groups is not None: return GroupKFold(cv)
     kind = StratifiedKFold if is_classifier(model) else KFold
     return kind(cv, shuffle=True, random_state=seed)
 
-# %% ../nbs/10_evaluate.ipynb #1f1e34ef
+# %% ../nbs/10_evaluate.ipynb #c05232f5
 class LearningCurve:
     """Train a model on more and more rows; keep its scores on these and on other rows.
 
-    `sizes` (s,) counts the rows; `training` and `validation` (parts, s) hold the scores.
+    `sizes` (s,) counts the rows, `training` and `validation` (parts, s) are the scores.
     A loss, such as 'neg_log_loss', is turned round: then less is better."""
     def __init__(self,
         model:'Estimator', # scikit-learn's: has `fit` and `predict`
@@ -151,12 +156,12 @@ class LearningCurve:
     ):
         from sklearn.model_selection import learning_curve
         check_same_length(rows=X, answers=y)
-        if groups is not None: _groups(len(y), groups)
+        number = _groups(len(y), groups)
         if np.ndim(sizes) == 0:
             check_int(2, sizes=sizes)
             sizes = np.linspace(1/sizes, 1, sizes)
         if np.ndim(cv) == 0 and not hasattr(cv, 'split'):
-            cv = _splitter(model, cv, groups, seed)
+            cv = _splitter(model, cv, number, groups, seed)
         self.sizes, *found = learning_curve(
             model, X, y, groups=groups, train_sizes=sizes, cv=cv, scoring=scoring,
             shuffle=True, random_state=seed, error_score='raise')
@@ -180,5 +185,5 @@ class LearningCurve:
         settings = dict(xlabel='training rows', ylabel=self.scoring) | settings
         return plot_lines(lines, self.sizes, marker='o', ax=ax, **settings)
 
-# %% ../nbs/10_evaluate.ipynb #7db5858a
+# %% ../nbs/10_evaluate.ipynb #e6dd080b
 document(globals())   # adds the comments of the signatures to `help`
