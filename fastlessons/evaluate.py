@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['share_interval', 'interval', 'paired_difference', 'LearningCurve']
 
-# %% ../nbs/10_evaluate.ipynb #d50930a5
+# %% ../nbs/10_evaluate.ipynb #7f86d5cf
 import warnings
 from statistics import NormalDist
 import numpy as np, pandas as pd
@@ -13,7 +13,7 @@ from .core import check_int, check_number, check_rows, check_same_length
 from .core import document
 from .plots import axes, plot_level, plot_lines
 
-# %% ../nbs/10_evaluate.ipynb #a2bcca9e
+# %% ../nbs/10_evaluate.ipynb #1cf24a74
 def share_interval(
     right:int, # how many answers are right
     n:int, # of how many
@@ -30,7 +30,7 @@ def share_interval(
     half = z*(p*(1-p)/n + more/(4*n))**.5/(1 + more)
     return max(0., middle - half), min(1., middle + half)
 
-# %% ../nbs/10_evaluate.ipynb #1f32ab13
+# %% ../nbs/10_evaluate.ipynb #b9f613e3
 def _groups(n, groups):
     "Return for each of n rows the number of its group."
     if groups is None: return np.arange(n)
@@ -65,7 +65,7 @@ def _check_draws(found):
                          'they say nothing of luck. For a share, such as 20 right of '
                          '20: share_interval(20, 20).')
 
-# %% ../nbs/10_evaluate.ipynb #a078c73a
+# %% ../nbs/10_evaluate.ipynb #17e63ae8
 def interval(
     score:'Callable', # takes the columns, gives a number: one of sklearn.metrics, say
     *columns:list, # what it takes: answers, predictions, ...; (n,) or (n,k)
@@ -93,7 +93,7 @@ def interval(
     _check_draws(np.asarray(found, float))
     return tuple(np.quantile(found, [(1 - level)/2, (1 + level)/2]).tolist())
 
-# %% ../nbs/10_evaluate.ipynb #b9d1de52
+# %% ../nbs/10_evaluate.ipynb #6a693de5
 def _numbers(name, v):
     "Return a column as numbers; refuse what is none."
     v = np.asarray(v)
@@ -104,7 +104,7 @@ def _numbers(name, v):
     check_rows(v, ~np.isfinite(v), 'has gaps', 'Leave these rows out of both.', name)
     return v
 
-# %% ../nbs/10_evaluate.ipynb #e0f98635
+# %% ../nbs/10_evaluate.ipynb #c7d2383a
 def paired_difference(
     a:list, # model A's score of each row (n,), more is better: right or not, -loss, ...
     b:list, # model B's, for the same rows
@@ -126,7 +126,7 @@ def paired_difference(
     as_much = np.abs(tossed) >= abs(gains.sum())*(1 - 1e-9)
     return better, margin, (1 + as_much.sum())/(1 + draws)
 
-# %% ../nbs/10_evaluate.ipynb #181738f7
+# %% ../nbs/10_evaluate.ipynb #35ebbbc2
 def _splitter(model, cv, number, groups, seed):
     "Return what cuts the rows into `cv` parts: by groups, or in a random order."
     from sklearn.base import is_classifier
@@ -138,7 +138,7 @@ def _splitter(model, cv, number, groups, seed):
     kind = StratifiedKFold if is_classifier(model) else KFold
     return kind(cv, shuffle=True, random_state=seed)
 
-# %% ../nbs/10_evaluate.ipynb #c05232f5
+# %% ../nbs/10_evaluate.ipynb #04c63bc5
 class LearningCurve:
     """Train a model on more and more rows; keep its scores on these and on other rows.
 
@@ -185,5 +185,5 @@ class LearningCurve:
         settings = dict(xlabel='training rows', ylabel=self.scoring) | settings
         return plot_lines(lines, self.sizes, marker='o', ax=ax, **settings)
 
-# %% ../nbs/10_evaluate.ipynb #e6dd080b
+# %% ../nbs/10_evaluate.ipynb #575b46aa
 document(globals())   # adds the comments of the signatures to `help`
