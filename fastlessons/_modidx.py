@@ -522,6 +522,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'fastlessons.evaluate._draw': ('evaluate.html#_draw', 'fastlessons/evaluate.py'),
                                       'fastlessons.evaluate._groups': ('evaluate.html#_groups', 'fastlessons/evaluate.py'),
                                       'fastlessons.evaluate._numbers': ('evaluate.html#_numbers', 'fastlessons/evaluate.py'),
+                                      'fastlessons.evaluate._score_of': ('evaluate.html#_score_of', 'fastlessons/evaluate.py'),
                                       'fastlessons.evaluate._splitter': ('evaluate.html#_splitter', 'fastlessons/evaluate.py'),
                                       'fastlessons.evaluate.interval': ('evaluate.html#interval', 'fastlessons/evaluate.py'),
                                       'fastlessons.evaluate.paired_difference': ( 'evaluate.html#paired_difference',
