@@ -15,7 +15,7 @@ def sigmoid(
     z:np.ndarray, # any numbers
 )->np.ndarray: # between 0 and 1, in the same shape
     "Squeeze numbers between 0 and 1."
-    return .5 + .5*np.tanh(z/2)   # the same as 1/(1 + exp(-z)), and never too large
+    return 1/(1 + np.exp(np.minimum(-z, 700)))
 
 # %% ../nbs/09_numpy_net.ipynb #n09acts
 # name -> the activation function, and its slope, told from its value

@@ -102,9 +102,10 @@ def puzzle()->None: # a picture: five panels
     for ax, (letter, (rows, others, settings)) in zip(axs, ways.items()):
         net, valid_set = NumpyNet(**settings), (prep(others), prep.target(others))
         net.fit(prep(rows), prep.target(rows), valid_set)
-        plot_losses(net.log_, letter, ax=ax).set(ylim=(.015, .7), yscale='log')
+        ax.set(yscale='log', ylim=(.015, .7), xlim=(0, 20.5), xticks=range(0, 21, 5))
         ax.set_yticks([.02, .1, .5], ['0.02', '0.1', '0.5'])
         ax.set_yticks([], minor=True)
+        plot_losses(net.log_, letter, ax=ax)
         ax.label_outer()
 
 # %% ../../nbs/lib/exercises/l09.ipynb #e09c2
