@@ -28,7 +28,7 @@ RIGHT = [pytest.param(n, r, id=f'{n}-{i+1}') for n, a in ANSWERS.items() for i, 
 
 def test_each_exercise_has_cases_answers_and_a_place():
     for lesson in check._lessons(): run_cases(f'{lesson}.1', None)   # loads them
-    assert set(CASES) == set(check.SOLUTIONS) == set(ANSWERS) == set(calls())
+    assert {n for n in CASES if n[0] != 'P'} == set(check.SOLUTIONS) == set(ANSWERS) == set(calls())
     for number, where in calls().items(): assert all(w.startswith(number[:3].replace('.', '_')) for w in where), (number, where)
 
 def test_each_answer_file_is_of_one_lesson():
