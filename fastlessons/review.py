@@ -18,8 +18,8 @@ from . import check, core, run
 from .course import Lesson
 from .projects.guard import (Limits, clean_environment, kernel_command,
                                         not_enforced, without_network)
-from .projects.rubric import RUBRICS, Verdict, met, needs_work
-from .projects.worker import Learner, Stopped
+from .projects.rubric import RUBRICS, met, needs_work
+from .projects.worker import LearnersCode, Stopped
 
 # %% ../nbs/lib/review.ipynb #695a763c
 def read_work(
@@ -119,7 +119,7 @@ def _client_of(nb, folder, limits):
 
     km = run._kernel(_specs(kernel_command(folder, limits)))
     if without_network():   # then only files lead to it
-        km.transport, km.ip = 'ipc', f'{folder}/tmp/k'
+        km.transport, km.ip = 'ipc', str(Path(folder)/'k')
     return Client(nb, km=km, extra_arguments=run._QUIET, iopub_timeout=20)
 
 # %% ../nbs/lib/review.ipynb #ae1cd2e4
@@ -461,7 +461,7 @@ def judge(
     module = check.load(project.number)
     statements, lines = _statements(nb), {}
     cells = definitions(nb, module.NAMES)
-    with Learner(project.number, cells, limits) as learner:
+    with LearnersCode(project.number, cells, limits) as learner:
         def ask(f, **given): return learner.ask(f.__name__, **given)
         for title, line in RUBRICS[project.number].items():
             if titles and title not in titles: continue

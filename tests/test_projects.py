@@ -8,11 +8,11 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell as code, new_notebook, new_output
 
 from conftest import ROOT, refuses
-from fastlessons import check, course, review, run
-from fastlessons.projects import guard, worker
+from fastlessons import check, course, review
+from fastlessons.projects import guard
 from fastlessons.projects.guard import Limits
 from fastlessons.projects.rubric import RUBRICS
-from fastlessons.projects.worker import Learner, Stopped, pack, unpack
+from fastlessons.projects.worker import LearnersCode, Stopped, pack, unpack
 from p1_work import ANSWERS, BATCH, LOOP, STARTER, TITLES, WRONG, handed_in
 from test_cli import call, folder   # noqa: F401 (fixtures)
 
@@ -158,7 +158,7 @@ NASTY = {'while True: pass': 'time', 'import os; os._exit(0)': 'died', 'import s
 def test_nothing_that_a_function_does_stops_the_review():
     "A function that does what it is told, and then returns None."
     import pandas as pd
-    with Learner('P1', [(1, "def split(hours):\n    exec(hours['code'][0], globals(), dict(hours=hours))")], Limits(cell=20)) as learner:
+    with LearnersCode('P1', [(1, "def split(hours):\n    exec(hours['code'][0], globals(), dict(hours=hours))")], Limits(cell=20)) as learner:
         for line, kind in NASTY.items():
             if kind == 'MemoryError' and not guard.can_limit_memory(): continue
             with pytest.raises(Stopped) as e: learner.ask('ask_split', 2 if kind == 'time' else None, hours=pd.DataFrame(dict(code=[line])))
