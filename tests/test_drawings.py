@@ -6,7 +6,7 @@ from matplotlib.colors import same_color, to_hex
 
 from conftest import ROOT, refuses as fails
 from fastlessons import drawings
-from fastlessons.drawings import draw_arrow, draw_box, draw_flow, draw_grids, draw_net, draw_sequence, draw_split, draw_stack, draw_tree, paper
+from fastlessons.drawings import draw_arrow, draw_box, draw_flow, draw_folds, draw_grids, draw_net, draw_sequence, draw_split, draw_stack, draw_tree, paper
 from fastlessons.plots import PALETTE, use_style
 
 NB = nbformat.read(ROOT/'nbs/lib/drawings.ipynb', 4)
@@ -167,6 +167,12 @@ def test_split_is_in_proportion_and_has_the_colours():
     assert same_color(left.get_edgecolor(), PALETTE['training']) and same_color(right.get_edgecolor(), PALETTE['validation'])
     assert len(readable(draw_split([('training', 1), ('validation', 1), ('training', 3)])).patches) == 3
     fails(ValueError, lambda: draw_split(dict(training=1000, test=1)), 'Expected shorter')
+
+def test_folds_validate_with_each_part_once():
+    ax = readable(draw_folds(4))
+    colours = np.array([same_color(p.get_edgecolor(), PALETTE['validation']) for p in ax.patches]).reshape(4, 4)
+    assert (colours == np.eye(4)).all() and [t.get_text() for t in ax.texts if 'score' in t.get_text()] == [f'score {k}' for k in (1, 2, 3, 4)]
+    fails(ValueError, lambda: draw_folds(1), 'k is 1')
 
 def test_a_sheet_of_ones_own():
     ax = paper(1, low=-1)
