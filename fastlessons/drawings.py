@@ -339,9 +339,11 @@ def draw_graph(
         draw_box(ax, x, y, texts[node], colour=colour)
         for k, (source, _) in enumerate(node.links):
             twice = sum(s is source for s, _ in node.links) > 1
+            far = depth[source] - depth[node] - 1   # boxes that are in the way
+            side = -1 if where[source] < x else 1
             start = where[source], step*depth[source] - _height(texts[source])/2
             draw_arrow(ax, start, (x, y + _height(texts[node])/2),
-                       curve=(.12 - .24*k)*twice)
+                       curve=(.12 - .24*k)*twice + .75*side*(far > 0))
     return ax
 
 # %% ../nbs/lib/drawings.ipynb #3ee63c24

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from torch.nn import functional as F
 
 from fastlessons import autograd
-from fastlessons.autograd import SGD, Linear, Module, Tensor, cross_entropy, in_order, operation, unbroadcast, unfold
+from fastlessons.autograd import SGD, Linear, Module, Tensor, cross_entropy, operation, topological_order, unbroadcast, unfold
 from fastlessons.simple.foundations import Value
 
 @pytest.fixture(autouse=True)
@@ -175,7 +175,7 @@ def test_deep_graphs():
     a = Tensor(1.)
     end = a
     for _ in range(100_000): end = end + a
-    assert len(in_order(end)) == 100_001
+    assert len(topological_order(end)) == 100_001
     end.backward()
     assert a.grad == 100_001
     del end   # must not call itself either
@@ -203,7 +203,7 @@ def test_the_order_has_each_box_once_after_its_sources():
         a, b = kind(2.), kind(3.)
         c = a*b
         end = (c + a)*(c + b)
-        order = in_order(end)
+        order = topological_order(end)
         place = {node: k for k, node in enumerate(order)}
         assert len(place) == len(order) == 6 and order[-1] is end
         assert all(place[s] < place[node] for node in order for s, _ in node.links)
@@ -222,7 +222,7 @@ def test_constants_get_no_slope_and_keep_the_type():
     x = np.ones((2, 3))
     w = Tensor(np.ones((3, 2), np.float32))
     out = x @ w + np.arange(2) + 1
-    assert out.data.dtype == np.float32 and len(in_order(out)) == 4
+    assert out.data.dtype == np.float32 and len(topological_order(out)) == 4
     assert isinstance(unfold(np.ones((1, 3, 3, 1)), 2), np.ndarray)
     out.sum().backward()
     assert w.grad.dtype == np.float32

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = []
 
-# %% ../../nbs/lib/exercises/l11.ipynb #b1fafb99
+# %% ../../nbs/lib/exercises/l11.ipynb #038d72a4
 import inspect
 import numpy as np
 
 from .. import autograd
 from ..check import cases, matching, sample_of, solves
 
-# %% ../../nbs/lib/exercises/l11.ipynb #39560e2e
+# %% ../../nbs/lib/exercises/l11.ipynb #71df068d
 def _shown(x): return np.asarray(x).round(4).tolist()
 
 def _slopes(divide, a, b):
@@ -31,7 +31,7 @@ def _nudged(f, x):
         slopes[at] = (f(x + step) - f(x - step))/2e-5
     return slopes
 
-# %% ../../nbs/lib/exercises/l11.ipynb #633cfe1e
+# %% ../../nbs/lib/exercises/l11.ipynb #41ec3354
 @cases('11.1')
 def _(divide):
     divide = inspect.unwrap(divide)   # with the decorator it will do, too
@@ -66,7 +66,7 @@ def _(divide):
                    f'{_shown(other)}; yours gave {_shown(slope)}',
                    np.allclose(slope, other, atol=1e-4))
 
-# %% ../../nbs/lib/exercises/l11.ipynb #44db156c
+# %% ../../nbs/lib/exercises/l11.ipynb #6818d143
 class _Node:
     "A box of a small engine."
     def __init__(self, data, *links):
@@ -81,7 +81,7 @@ class _Node:
 def _back(end, fault):
     "Go back in order, or with a fault."
     end.grad = 1.
-    todo = [end] if fault == 'too early' else autograd.in_order(end)
+    todo = [end] if fault == 'too early' else autograd.topological_order(end)
     while todo:
         node = todo.pop()
         for source, slope in node.links:
@@ -108,7 +108,7 @@ def _answers(fault):
 _WHO = dict(A='never forgets', B='too early', C='right', D='takes the mean',
             E='writes over')
 
-def puzzle()->'pd.DataFrame': # a column an engine
+def five_engines()->'pd.DataFrame': # a column an engine
     "Return what the five engines of exercise 2 say."
     import pandas as pd
     questions = ['b = a + a, c = b + b', 'a*a, where a is 3', '2*a, in the second step',
@@ -116,7 +116,7 @@ def puzzle()->'pd.DataFrame': # a column an engine
     found = {name: _answers(fault) for name, fault in _WHO.items()}
     return pd.DataFrame(found, pd.Index(questions, name='slope of a in')).astype(int)
 
-# %% ../../nbs/lib/exercises/l11.ipynb #f46f42cb
+# %% ../../nbs/lib/exercises/l11.ipynb #107ab1bc
 @cases('11.2')
 def _(diagnosis):
     yield from matching(diagnosis, {
@@ -126,14 +126,16 @@ def _(diagnosis):
                              'is left'),
         'too early': ('B', 'a box that is used twice hands on more than it should; a '
                            'start that is used twice is still right'),
-        'never forgets': ('A', 'the first step is right, the second one has both slopes'),
+        'never forgets': ('A', 'the first step is right, the second one has both '
+                               'slopes'),
         'takes the mean': ('D', 'the mean of four slopes of 1 is 1')})
 
-# %% ../../nbs/lib/exercises/l11.ipynb #18612391
+# %% ../../nbs/lib/exercises/l11.ipynb #3b3e1527
 def _engine_of(f):
     "Return cross_entropy and SGD from where an answer was written, or the library's."
     known = getattr(inspect.unwrap(f), '__globals__', {})
-    return [known.get(name, getattr(autograd, name)) for name in ('cross_entropy', 'SGD')]
+    names = 'cross_entropy', 'SGD'
+    return [known.get(name, getattr(autograd, name)) for name in names]
 
 def _digits():
     "Return the sample's moved digits as arrays: (x, y, xv, yv)."
@@ -158,7 +160,7 @@ def _right(net, f, x, y, xv, yv):
             opt.zero_grad()
     return (net(xv).data.argmax(1) == yv).mean()
 
-# %% ../../nbs/lib/exercises/l11.ipynb #6b297c3f
+# %% ../../nbs/lib/exercises/l11.ipynb #dd9296fd
 @cases('11.3')
 def _(better):
     x, y, xv, yv = _digits()
@@ -178,20 +180,20 @@ def _(better):
            'once, in __init__, and use it', still == 0)
     yield (f'more than 84% right after 30 epochs; yours reads {right:.1%}', right > .84)
 
-# %% ../../nbs/lib/exercises/l11.ipynb #a78a1b3e
+# %% ../../nbs/lib/exercises/l11.ipynb #0943ebca
 @solves('11.1')
 def divide(a, b):
     "If b grows, a/b falls, and the faster the smaller b is."
     return a/b, lambda g: g/b, lambda g: -g*a/b**2
 
-# %% ../../nbs/lib/exercises/l11.ipynb #b904c926
+# %% ../../nbs/lib/exercises/l11.ipynb #38e7ba0b
 @solves('11.2')
 def diagnosis():
     "First look where one answer alone differs; C answers 4, 6, 2, 4."
     return dict(A='never forgets', B='too early', C='right', D='takes the mean',
                 E='writes over')
 
-# %% ../../nbs/lib/exercises/l11.ipynb #16c7a630
+# %% ../../nbs/lib/exercises/l11.ipynb #8496537a
 @solves('11.3')
 def better(rng):
     "Two small convolutions, and all their places for the last layer: 2,698 parameters."
