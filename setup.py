@@ -27,7 +27,8 @@ setup(
     package_dir={'fastlessons._lessons': 'nbs', 'fastlessons._samples': 'data',
                  'fastlessons._web': 'web'},
     include_package_data=False,   # else all of MANIFEST.in travels, nbs/lib too
-    package_data={'fastlessons._lessons': ['*.ipynb', 'images/*'],
+    package_data={'fastlessons._lessons': ['*.ipynb', 'projects/*.ipynb',
+                                           'images/*'],
                   'fastlessons._samples': ['*.zip', '*.safetensors', '*.txt', '*.md',
                                            '*.json'],
                   'fastlessons._web': ['*.html', '*.css', '*.js']},

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['paper', 'draw_box', 'draw_arrow', 'draw_flow', 'draw_net', 'draw_graph', 'draw_grids', 'draw_sequence', 'draw_stack',
-           'draw_tree', 'draw_split']
+           'draw_tree', 'draw_split', 'draw_folds']
 
 # %% ../nbs/lib/drawings.ipynb #a6878bf5
 from functools import cache
@@ -17,7 +17,7 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
 from .core import as_list, check_int, check_name
-from .core import check_same_length, document
+from .core import check_int, check_same_length, document
 from .plots import PALETTE, _spread, tint
 
 # %% ../nbs/lib/drawings.ipynb #7e3f6604
@@ -515,6 +515,23 @@ def draw_split(
         text = _wrap(f'{name}\n{size:,}', w)
         draw_box(ax, x + w/2, .4, text, w, .64, name if name in PALETTE else _LINE)
         x += w
+    return ax
+
+# %% ../nbs/lib/drawings.ipynb #drawfolds
+def draw_folds(
+    k:int=5, # parts
+)->Axes: # the axes; raises ValueError
+    "Draw cross-validation: in each training, another part is there to validate."
+    check_int(2, k=k)
+    h, left, right = .36, 1.1, .8
+    ax, w = paper(h*k + .1), (_W - left - right)/k
+    for turn in range(k):
+        y = h*(k - turn - .5) + .05
+        _write(ax, .1, y, f'training {turn + 1}', ha='left')
+        _write(ax, _W - .1, y, f'score {turn + 1}', ha='right')
+        for part in range(k):
+            colour = 'validation' if part == turn else 'training'
+            draw_box(ax, left + w*(part + .5), y, '', w - .08, h - .1, colour)
     return ax
 
 # %% ../nbs/lib/drawings.ipynb #9a09b4df

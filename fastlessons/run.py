@@ -83,15 +83,43 @@ async def _watch(km, stop):
         await asyncio.sleep(.2)
         if stop.is_set() and km.has_kernel: await km.provisioner.kill()
 
-async def _work(client, km, stop, **where):
-    "Run all cells; the kernel ends with them."
+async def _watched(work, km, stop):
+    "Do the work; the kernel ends with it."
     watch = asyncio.create_task(_watch(km, stop))
-    try: await client.async_execute(cleanup_kc=True, **where)
+    try: return await work
     finally: watch.cancel()
 
-# %% ../nbs/lib/run.ipynb #runexecute
 def _silent(cell=None): return
 
+def _kernel(specs=None):
+    "Return the manager of a kernel that is this very Python, or what `specs` starts."
+    _spare_a_grammar()
+    from jupyter_client import AsyncKernelManager
+    from jupyter_client.kernelspec import KernelSpecManager
+    # no list of kernels: then it is sys.executable
+    specs = specs or KernelSpecManager(kernel_dirs=[])
+    km = AsyncKernelManager(kernel_spec_manager=specs)
+    km.client_factory = _client()
+    return km
+
+def _environment(env):
+    "Return the environment of a kernel."
+    env = dict(os.environ if env is None else env)
+    env.setdefault('OMP_WAIT_POLICY', 'PASSIVE')   # see fastlessons/__init__.py
+    env['PATH'] = core.with_our_bin(env)           # `!fastlessons` finds ours
+    return env
+
+def _finish(work, km, show=_silent):
+    "Do the work of a kernel, a coroutine, in a thread; return or raise what it does."
+    stop = Event()
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(asyncio.run, _watched(work, km, stop))
+        try:
+            while not wait([done], timeout=1).done: show()
+        finally: stop.set()   # after Ctrl-C; the thread then ends by itself
+    return done.result()
+
+# %% ../nbs/lib/run.ipynb #runexecute
 def execute(
     nb:'NotebookNode', # notebook; it has outputs afterwards
     cwd:str|Path, # folder that the kernel works in
@@ -100,28 +128,15 @@ def execute(
 )->None: # raises RuntimeError if a cell fails, its outputs are lost or the kernel dies
     "Run the cells of `nb` one by one in a new kernel of this very Python."
     _spare_a_grammar()
-    from jupyter_client import AsyncKernelManager
-    from jupyter_client.kernelspec import KernelSpecManager
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
     from nbclient.exceptions import DeadKernelError
-    # no list of kernels: then it is sys.executable
-    km = AsyncKernelManager(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
-    km.client_factory = _client()
+    km = _kernel()
     client = NotebookClient(nb, km=km, extra_arguments=_QUIET,
                             iopub_timeout=_LAST, raise_on_iopub_timeout=True,
                             on_cell_start=lambda cell, cell_index: show(cell))
-    env = dict(os.environ if env is None else env)
-    env.setdefault('OMP_WAIT_POLICY', 'PASSIVE')   # see fastlessons/__init__.py
-    env['PATH'] = core.with_our_bin(env)           # `!fastlessons` finds ours
-    stop = Event()
-    with ThreadPoolExecutor(1) as pool:
-        work = _work(client, km, stop, cwd=str(cwd), env=env)
-        work = pool.submit(asyncio.run, work)
-        try:
-            while not wait([work], timeout=1).done: show()
-        finally: stop.set()   # after Ctrl-C; the thread then ends by itself
-    try: work.result()
+    where = dict(cwd=str(cwd), env=_environment(env))
+    try: _finish(client.async_execute(cleanup_kc=True, **where), km, show)
     except CellExecutionError as e: why = e.traceback
     except DeadKernelError: why = _DIED
     except CellTimeoutError: why = _LOST
@@ -193,14 +208,14 @@ def site()->str: # an address that ends in '/nbs/'; '' for a package not install
     home = about['Home-page'] or next(iter(urls), '')
     return f'{home}/blob/HEAD/nbs/' if home else ''   # HEAD: the main branch
 
-def _link(cell, there):
+def _link(cell, there, place):
     "Let the links of a cell lead to what is `there`, else to the course on the web."
     def to(found):
         target, part = found[1], found[2] or ''
         if target in there: return f']({there[target]}{part})'
         if not site(): return found[0]
         root = site().removesuffix('nbs/')
-        return f']({root}{posixpath.normpath("nbs/" + target)}{part})'
+        return f']({root}{posixpath.normpath(place + target)}{part})'
     cell.source = _LINK.sub(to, cell.source)
 
 def portable(
@@ -211,10 +226,11 @@ def portable(
     "Let a notebook show its pictures and lead to its neighbours wherever it is."
     nb = deepcopy(nb)
     if not isinstance(there, dict): there = {name: name for name in there}
+    place = 'nbs/projects/' if Path(folder).name == 'projects' else 'nbs/'
     for cell in nb.cells:
         if cell.cell_type != 'markdown': continue
         _attach(cell, folder)
-        _link(cell, there)
+        _link(cell, there, place)
     return nb
 
 # %% ../nbs/lib/run.ipynb #9363378a

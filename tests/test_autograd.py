@@ -1,10 +1,12 @@
 "The engine of lesson 11 against torch and finite differences, and what it refuses."
 import io, time, tokenize, warnings
+from pathlib import Path
 
 import numpy as np, pytest, torch
 from hypothesis import HealthCheck, given, settings, strategies as st
 from torch.nn import functional as F
 
+from conftest import refuses
 from fastlessons import autograd
 from fastlessons.autograd import SGD, Linear, Module, Tensor, cross_entropy, operation, topological_order, unbroadcast, unfold
 from fastlessons.simple.foundations import Value
@@ -14,11 +16,6 @@ def no_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         yield
-
-def refuses(kind, f, *words):
-    "Assert that f() raises `kind`, and that the message has the words."
-    with pytest.raises(kind) as e: f()
-    for word in words: assert word in str(e.value), str(e.value)
 
 def nudged(f, x, eps=1e-5):
     "Return the slopes of f, which gives one number, by finite differences."
@@ -330,7 +327,7 @@ def test_a_rate_that_is_too_large():
 
 def test_the_engine_has_at_most_150_lines():
     "Of code: as Python counts them, without comments and docstrings."
-    source = open(autograd.__file__).read()
+    source = Path(autograd.__file__).read_text(encoding='utf-8')
     tokens = [t for t in tokenize.generate_tokens(io.StringIO(source).readline) if t.type not in (tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT)]
     docs = sum(a.type == tokenize.NEWLINE and b.type == tokenize.STRING and c.type == tokenize.NEWLINE for a, b, c in zip(tokens, tokens[1:], tokens[2:]))
     lines = sum(t.type == tokenize.NEWLINE for t in tokens) - docs - 2   # the module's own docstring and __all__

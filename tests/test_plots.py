@@ -7,7 +7,7 @@ from PIL import Image
 
 from conftest import ROOT, refuses as fails
 from fastlessons import plots
-from fastlessons.plots import PALETTE, axes, label_lines, plot_function, plot_heatmap, plot_level, plot_lines, plot_loss_surface, plot_losses, plot_results, plot_split, plot_waterfall
+from fastlessons.plots import PALETTE, axes, label_lines, plot_function, plot_heatmap, plot_hist, plot_level, plot_lines, plot_loss_surface, plot_losses, plot_results, plot_split, plot_theory, plot_waterfall
 from fastlessons.plots import show_digits, show_grad_cam, show_table, use_style
 sys.path.append(str(ROOT/'tools'))
 import maintain
@@ -16,7 +16,7 @@ LOG, HEAT = dict(train=[2., 1.], valid=[2., 1.5]), torch.eye(3)
 CALLS = dict(plot_function=(plot_function, (torch.sin, 0, 1)), plot_loss_surface=(plot_loss_surface, (lambda a, b: a*a + b*b + 1, (-1, 1), (-1, 1), [(1, 1), (0, 0)])),
              plot_losses=(plot_losses, (LOG, 'mine')), plot_waterfall=(plot_waterfall, (0, [1, -2], ['a', 'b'])),
              grey=(show_grad_cam, (torch.rand(1, 8, 8), HEAT, 'mine')), colour=(show_grad_cam, (torch.rand(3, 8, 8)*255, HEAT)),
-             lines=(plot_lines, (dict(a=[1, 2]),)), split=(plot_split, ([1, 2, 3], [0, 0, 1], 2)), plot_results=(plot_results, (dict(a=.5, b=.7), .1, dict(coin=.5), dict(best=.8))))
+             lines=(plot_lines, (dict(a=[1, 2]),)), hist=(plot_hist, (dict(a=[1, 2, 2]),)), theory=(plot_theory, (dict(a=[1, 2]), dict(a=[1, 3]))), split=(plot_split, ([1, 2, 3], [0, 0, 1], 2)), plot_results=(plot_results, (dict(a=.5, b=.7), .1, dict(coin=.5), dict(best=.8))))
 
 @pytest.fixture(autouse=True)
 def closed():
@@ -45,6 +45,22 @@ def test_all_have_the_same_form(name):
 
 def test_new_axes_have_the_size_that_was_asked_for():
     assert axes(None, 4, 2).figure.get_size_inches().tolist() == [4, 2]
+
+def test_histograms_share_their_bars_and_have_names():
+    ax = plot_hist(dict(training=[0, 1, 1, 4], b=[8, 8, 10]), 5, dict(b='tab:red'), dict(coin=5), dict(best=9), xlabel='x')
+    assert [t.get_text() for t in ax.texts] == ['training', 'b', 'best', 'coin'] and [p.get_x() for p in ax.patches[:5]] == [p.get_x() for p in ax.patches[5:]] == [0, 2, 4, 6, 8]
+    assert [p.get_height() for p in ax.patches] == [3, 0, 1, 0, 0, 0, 0, 0, 0, 3] and ax.texts[0].xy == (1, 3) and ax.get_xlabel() == 'x'
+    assert [line.get_xdata()[0] for line in ax.lines] == [9, 5]
+    areas = [sum(p.get_height() for p in bars) for bars in np.split(np.array(plot_hist(dict(a=[1, 2, 3], b=[1]*50), 4, density=True).patches), 2)]
+    assert areas[0] == pytest.approx(areas[1])
+
+def test_theory_is_dotted_and_what_was_measured_are_dots():
+    table = pd.DataFrame(dict(a=[1., 2], b=[3., 4]), index=[10, 20])
+    ax = plot_theory(table, table + .5, colours=dict(b='tab:red'), ylabel='y')
+    assert [line.get_linestyle() for line in ax.lines] == [':', 'None']*2 and [t.get_text() for t in ax.texts] == ['a', 'b'] and ax.get_ylabel() == 'y'
+    assert all(line.get_xdata().tolist() == [10, 20] for line in ax.lines) and ax.lines[3].get_ydata().tolist() == [3.5, 4.5]
+    assert [line.get_color() for line in ax.lines] == ['floor', 'validation', 'tab:red', 'tab:red']
+    fails(ValueError, lambda: plot_theory(dict(a=[1, 2]), dict(a=[1])), '2 theory', '1 measured')
 
 def test_function_and_landscape():
     line = plot_function(lambda x: x**2, -1, 3, color='tab:red').lines[0]
@@ -188,6 +204,7 @@ def test_one_style(tmp_path):
     used = {plt.matplotlib.colors.to_hex(c['color']) for c in plt.rcParams['axes.prop_cycle']}
     assert not used & {PALETTE[k] for k in ('training', 'validation', 'baseline', 'floor', 'positive', 'negative')}
 
+@pytest.mark.slow
 def test_a_table_needs_no_torch():
     code = "import sys; from fastlessons.plots import plot_waterfall; plot_waterfall(0, [1, 2], 'ab'); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout == 'False\n'

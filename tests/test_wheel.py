@@ -60,7 +60,7 @@ def test_wheel_holds_what_it_should(wheel):
     with zipfile.ZipFile(wheel) as z: names = {n for n in z.namelist() if '.dist-info/' not in n}
     want = {p.relative_to(ROOT).as_posix() for p in (ROOT/'fastlessons').rglob('*.py')}
     assert len(want) >= 23
-    want |= {f'fastlessons/_lessons/{p.relative_to(ROOT/"nbs").as_posix()}' for p in [*(ROOT/'nbs').glob('*.ipynb'), *(ROOT/'nbs/images').glob('*')]}
+    want |= {f'fastlessons/_lessons/{p.relative_to(ROOT/"nbs").as_posix()}' for p in [*(ROOT/'nbs').glob('*.ipynb'), *(ROOT/'nbs/projects').glob('*.ipynb'), *(ROOT/'nbs/images').glob('*')]}
     want |= {f'fastlessons/_web/{p.name}' for p in (ROOT/'web').glob('*') if p.is_file()}
     want |= {f'fastlessons/_samples/{p.name}' for p in (ROOT/'data').glob('*') if p.is_file()}
     assert names == want, f'missing: {want-names}, too many: {names-want}'
@@ -126,6 +126,8 @@ def test_list_and_copy(run, tmp_path):
     run('fastlessons', 'copy', '03')
     pictures = [c for c in json.loads((tmp_path/'elsewhere/03_foundations.ipynb').read_text())['cells'] if c.get('attachments')]
     assert pictures   # they travel in the wheel, and with the copy
+    run('fastlessons', 'copy', 'P1')
+    assert (tmp_path/'elsewhere/1_bike_sharing.ipynb').exists()
 
 def test_worked_solutions_travel_in_the_wheel(run):
     out = run("from fastlessons import check; check.exercise('07.1', 0); check.exercise('07.1', 1); check.solution('07.1')")

@@ -1,0 +1,179 @@
+"Work that learners hand in for project 1: two right solutions in different styles, and wrong ones, as code in the starter's gaps."
+import re
+
+import nbformat
+
+from conftest import ROOT
+
+STARTER = ROOT/'nbs/projects/1_bike_sharing.ipynb'
+
+# A batch as one matrix product, each method in the cell where its gap is.
+BATCH = dict(
+    forward="""
+def sigmoid(s): return 1/(1 + np.exp(-s))
+def forward(self, X):
+    self.h = sigmoid(X @ self.W1 + self.b1)
+    return self.h @ self.W2 + self.b2
+Network.forward = forward
+exercise('P1.1', Network)""",
+    backward="""
+def backward(self, X, y):
+    d = (self.forward(X) - y)/len(X)
+    dh = d @ self.W2.T * self.h*(1 - self.h)
+    return dict(W1=X.T @ dh, b1=dh.sum(axis=0), W2=self.h.T @ d, b2=d.sum(axis=0))
+Network.backward = backward
+exercise('P1.2', Network)""",
+    update="""
+def update(self, grads):
+    for name, slope in grads.items(): setattr(self, name, getattr(self, name) - self.lr*slope)
+Network.update = update
+exercise('P1.3', Network)""",
+    train="""
+def train(self, X, y, epochs, batch):
+    for _ in range(epochs):
+        order = self.rng.permutation(len(X))
+        for i in range(0, len(X), batch):
+            rows = order[i:i+batch]
+            self.update(self.backward(X[rows], y[rows]))
+Network.train = train
+exercise('P1.4', Network)""",
+    split="""
+def split(hours):
+    days = np.sort(hours['dteday'].unique())
+    test, valid = days[-21], days[-81]
+    when = hours['dteday']
+    return hours[when < valid], hours[(when >= valid) & (when < test)], hours[when >= test]
+exercise('P1.5', split)""",
+    fit_bikes="""
+SETTINGS = dict(hidden=20, lr=.2, epochs=10, batch=16)
+def fit_bikes(hours):
+    train, valid, test = split(hours)
+    mean, std = train['cnt'].mean(), train['cnt'].std()
+    net = Network(57, SETTINGS['hidden'], SETTINGS['lr'], seed=0)
+    y = ((train['cnt'] - mean)/std).to_numpy()[:, None]
+    net.train(bike_columns(train), y, SETTINGS['epochs'], SETTINGS['batch'])
+    return net, mean, std
+def predict_bikes(model, rows):
+    net, mean, std = model
+    return net.forward(bike_columns(rows))[:, 0]*std + mean
+exercise('P1.6', [fit_bikes, predict_bikes])""")
+
+# Record by record, all in one class of its own, the whole squared error instead of the half, ReLU instead of the sigmoid, other names.
+LOOP = dict(
+    forward="""
+EPS = 1e-12
+class Network:
+    def __init__(self, inputs, hidden, lr, seed=0):
+        random = np.random.RandomState(seed)
+        self.rate = lr
+        self.W1 = random.randn(inputs, hidden)*np.sqrt(2/inputs)
+        self.b1 = np.full(hidden, .1)
+        self.W2 = random.randn(hidden, 1)/np.sqrt(hidden + EPS)
+        self.b2 = np.zeros(1)
+        self.random = random
+    def one(self, x):
+        hidden = np.maximum(x.dot(self.W1) + self.b1, 0)
+        return hidden, float(hidden.dot(self.W2[:, 0]) + self.b2[0])
+    def forward(self, X):
+        return np.array([[self.one(x)[1]] for x in X])
+    def backward(self, X, y):
+        sums = {name: np.zeros_like(getattr(self, name)) for name in ('W1', 'b1', 'W2', 'b2')}
+        for x, target in zip(X, y):
+            hidden, guess = self.one(x)
+            error = 2*(guess - target[0])
+            sums['W2'][:, 0] += error*hidden
+            sums['b2'] += error
+            blame = error*self.W2[:, 0]*(hidden > 0)
+            sums['W1'] += np.outer(x, blame)
+            sums['b1'] += blame
+        return {name: total/len(X) for name, total in sums.items()}
+    def update(self, grads):
+        self.W1 -= self.rate*grads['W1']
+        self.b1 -= self.rate*grads['b1']
+        self.W2 -= self.rate*grads['W2']
+        self.b2 -= self.rate*grads['b2']
+    def train(self, X, y, epochs, batch):
+        for epoch in range(epochs):
+            todo = list(self.random.permutation(len(X)))
+            while todo:
+                now, todo = todo[:batch], todo[batch:]
+                self.update(self.backward(X[now], y[now]))
+exercise('P1.1', Network)""",
+    backward="exercise('P1.2', Network)", update="exercise('P1.3', Network)", train="exercise('P1.4', Network)",
+    split="""
+def split(hours):
+    hours = hours.assign(date=pd.to_datetime(hours['dteday'])).sort_values('instant')
+    last = hours['date'].max()
+    ago = (last - hours['date']).dt.days
+    return hours[ago >= 81], hours[(ago < 81) & (ago >= 21)], hours[ago < 21]
+exercise('P1.5', split)""",
+    fit_bikes="""
+%time SETTINGS = dict(hidden=16, lr=.02, epochs=8, batch=8)
+SETTINGS = {'hidden': 16, 'lr': .02}
+SETTINGS.update(epochs=8, batch=8)
+class Model:
+    def __init__(self, hours):
+        train = split(hours)[0]
+        self.top = np.sqrt(train['cnt']).std()
+        self.middle = np.sqrt(train['cnt']).mean()
+        self.net = Network(57, SETTINGS['hidden'], SETTINGS['lr'])
+        y = (np.sqrt(train['cnt'].values) - self.middle)/self.top
+        self.net.train(bike_columns(train), y.reshape(-1, 1), SETTINGS['epochs'], SETTINGS['batch'])
+def fit_bikes(hours): return Model(hours)
+def predict_bikes(model, rows):
+    roots = model.net.forward(bike_columns(rows))*model.top + model.middle
+    return (roots.clip(0)**2).round()
+exercise('P1.6', [fit_bikes, predict_bikes])""")
+
+def changed(gap, old, new, of=BATCH):
+    "Return a solution with another line in one gap."
+    assert old in of[gap], old
+    return {**of, gap: of[gap].replace(old, new)}
+
+TITLES = dict(run='It runs from top to bottom', forward='The forward pass predicts', backward='The backward pass finds the slopes', update='The update goes downhill',
+              train='Training learns', time='The last weeks stay unseen', bikes='It predicts bikes', questions='The questions are answered')
+GAPS = 'forward', 'backward', 'update', 'train', 'split', 'fit_bikes'
+ANSWERS = ['At Christmas: it has seen only one December before.', 'Neighbouring hours are alike, the error would look better.',
+           'With many the training error falls further than the validation error.', 'It uses what nobody knew at that time, a little.']
+
+def handed_in(gaps, answers=ANSWERS):
+    "Return the starter with code in its gaps and answers to its questions."
+    nb = nbformat.read(STARTER, 4)
+    for c in nb.cells:
+        gap = next((g for g in GAPS if re.search(rf'^def {g}\(.*\n.*\n    \.\.\.$', c.source, re.M)), None)
+        if c.cell_type == 'code' and gap in gaps: c.source = gaps[gap].strip()
+        if c.cell_type == 'markdown' and '**Your answer:**' in c.source:
+            parts = c.source.split('**Your answer:**')
+            assert len(parts) == len(ANSWERS) + 1
+            c.source = parts[0] + ''.join(f'**Your answer:** {a}{p}' for a, p in zip([*answers, *['']*4], parts[1:]))
+        if c.cell_type == 'code': c.outputs, c.execution_count = [], None
+    return nb
+
+# name -> the work, the line of the rubric that tells, and a word that the advice must hold
+WRONG = {
+    'forgotten transpose': (changed('backward', 'd @ self.W2.T', 'd @ self.W2'), 'backward', 'transpose'),
+    'a transpose that only a square batch forgives': (changed('backward', 'W1=X.T @ dh', 'W1=(X @ dh if len(X) == X.shape[1] else X.T @ dh)'), 'backward', 'transpose of `X`'),
+    'outer product the other way': (changed('backward', 'W1=X.T @ dh', 'W1=dh.T @ X'), 'backward', 'transpose'),
+    'error not scaled by the rows': (changed('backward', '/len(X)', ''), 'backward', 'number of rows'),
+    'error not scaled by the slope': (changed('backward', ' * self.h*(1 - self.h)', ''), 'backward', 'h*(1 - h)'),
+    'wrong sign': (changed('backward', 'self.forward(X) - y', 'y - self.forward(X)'), 'backward', 'minus target'),
+    'update inside the loop': (changed('backward', '    dh =', "    self.W2 = self.W2 - self.lr*self.h.T @ d\n    dh ="), 'backward', 'inside the loop'),
+    'sigmoid at the output': (changed('forward', 'return self.h @ self.W2 + self.b2', 'return sigmoid(self.h @ self.W2 + self.b2)'), 'forward', 'sigmoid at the output'),
+    'no sigmoid at all': (changed('forward', 'sigmoid(X @ self.W1 + self.b1)', 'X @ self.W1 + self.b1'), 'forward', 'hidden layer'),
+    'no bias': (changed('forward', ' + self.b1', ''), 'forward', 'b1'),
+    'uphill': (changed('update', '- self.lr', '+ self.lr'), 'update', 'gainst'),
+    'one global variable': ({**BATCH, 'update': 'learning_rate = .1\n' + BATCH['update'].replace('self.lr', 'learning_rate')}, 'update', 'global'),
+    'weights of the class': (changed('update', 'setattr(self, name, getattr(self, name) - self.lr*slope)', 'setattr(Network, name, getattr(self, name) - self.lr*slope)'), 'update', 'self'),
+    'a name without self': (changed('update', 'setattr(self, name, getattr(self, name) - self.lr*slope)', 'name = getattr(self, name) - self.lr*slope'), 'update', 'self'),
+    'no update in the training': (changed('train', 'self.update(self.backward(X[rows], y[rows]))', 'self.backward(X[rows], y[rows])'), 'train', 'self.update'),
+    'the short batch left out': (changed('train', 'range(0, len(X), batch)', 'range(0, len(X)//batch*batch, batch)'), 'train', 'short batch'),
+    'targets of other rows': (changed('train', 'y[rows]', 'y[i:i+batch]'), 'train', 'own target'),
+    'shuffled time': (changed('split', "    return", "    hours = hours.sample(frac=1, random_state=0)\n    return hours[:-1900], hours[-1900:-500], hours[-500:]\n    return"), 'time', 'shuffled'),
+    'trained on all rows': (changed('fit_bikes', 'train, valid, test = split(hours)', 'train = hours'), 'time', 'test weeks'),
+    'trained on validation too': (changed('fit_bikes', 'train, valid, test = split(hours)', 'train = pd.concat(split(hours)[:2])'), 'time', 'validation weeks'),
+    'scaled with all rows': (changed('fit_bikes', "train['cnt'].mean(), train['cnt'].std()", "hours['cnt'].mean(), hours['cnt'].std()"), 'time', 'mean and the deviation'),
+    'still standardised': (changed('fit_bikes', '*std + mean', ''), 'bikes', 'standardised'),
+    'poor settings': (changed('fit_bikes', 'hidden=20, lr=.2, epochs=10, batch=16', 'hidden=2, lr=.01, epochs=3, batch=64'), 'bikes', 'setting'),
+    'hard-coded answers': (changed('fit_bikes', '    net, mean, std = model\n    return net.forward(bike_columns(rows))[:, 0]*std + mean',
+        "    known = pd.read_csv(get_data('bike')/'hour.csv').set_index('instant')['cnt']\n    return known[rows['instant']].to_numpy()"), 'bikes', 'another city'),
+}
