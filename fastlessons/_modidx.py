@@ -891,8 +891,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                 'fastlessons/projects/p1.py'),
                                          'fastlessons.projects.p1.ask_update': ( 'lib/projects/p1.html#ask_update',
                                                                                  'fastlessons/projects/p1.py'),
-                                         'fastlessons.projects.p1.bike_columns': ( 'lib/projects/p1.html#bike_columns',
-                                                                                   'fastlessons/projects/p1.py'),
                                          'fastlessons.projects.p1.bike_hours': ( 'lib/projects/p1.html#bike_hours',
                                                                                  'fastlessons/projects/p1.py')},
             'fastlessons.projects.rubric': { 'fastlessons.projects.rubric.Verdict': ( 'lib/projects/rubric.html#verdict',
