@@ -174,6 +174,7 @@ WRONG = {
     'trained on validation too': (changed('fit_bikes', 'train, valid, test = split(hours)', 'train = pd.concat(split(hours)[:2])'), 'time', 'validation weeks'),
     'scaled with all rows': (changed('fit_bikes', "train['cnt'].mean(), train['cnt'].std()", "hours['cnt'].mean(), hours['cnt'].std()"), 'time', 'means and deviations'),
     'columns scaled with all rows': (changed('fit_bikes', 'BikePrep(train)', 'BikePrep(hours)'), 'time', 'means and deviations'),
+    'a table from another cell': (changed('fit_bikes', 'def fit_bikes(hours)', 'def fit_bikes(table)'), 'bikes', '`hours` (code cell 2)'),
     'still standardised': (changed('fit_bikes', '*std + mean', ''), 'bikes', 'standardised'),
     'poor settings': (changed('fit_bikes', 'hidden=20, lr=.4, epochs=12, batch=32', 'hidden=2, lr=.01, epochs=3, batch=64'), 'bikes', 'setting'),
     'hard-coded answers': (changed('fit_bikes', '    net, prep, mean, std = model\n    return net.forward(prep(rows).to_numpy())[:, 0]*std + mean',
