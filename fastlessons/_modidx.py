@@ -868,6 +868,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                          'fastlessons.projects.p1._parts': ('lib/projects/p1.html#_parts', 'fastlessons/projects/p1.py'),
                                          'fastlessons.projects.p1._plot': ('lib/projects/p1.html#_plot', 'fastlessons/projects/p1.py'),
                                          'fastlessons.projects.p1._ratio': ('lib/projects/p1.html#_ratio', 'fastlessons/projects/p1.py'),
+                                         'fastlessons.projects.p1._rival': ('lib/projects/p1.html#_rival', 'fastlessons/projects/p1.py'),
                                          'fastlessons.projects.p1._same': ('lib/projects/p1.html#_same', 'fastlessons/projects/p1.py'),
                                          'fastlessons.projects.p1._scaled': ('lib/projects/p1.html#_scaled', 'fastlessons/projects/p1.py'),
                                          'fastlessons.projects.p1._shown': ('lib/projects/p1.html#_shown', 'fastlessons/projects/p1.py'),

@@ -298,6 +298,9 @@ def test_projects_are_found(monkeypatch):
         module = check.load(p.number)
         assert module.NAMES and 5 <= len(RUBRICS[p.number]) + 2 <= 8 and p.title and p.promise and p.time and p.data
 
+def test_badges_lead_to_the_starter():
+    for p in course.projects(): assert p.badges.count(f'/nbs/projects/{p.path.name}') == 2
+
 def test_the_command_gives_out_a_project(cmd, monkeypatch):
     assert 'P1_bike_sharing' in cmd('list')[1]
     status, out, err = cmd('copy', 'P1', 'mine')

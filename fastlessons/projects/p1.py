@@ -587,6 +587,13 @@ def _unit(bikes, true):
             f'{true.mean():.0f} were rented an hour.', 'Undo the scaling: times the '
             'standard deviation, plus the mean, both of the training set.')
 
+def _rival(hours, train, valid):
+    "Return the error of saying the mean of the hour, on free and working days apart."
+    by = ['workingday', 'hr']
+    means = hours[train].groupby(by)['cnt'].mean().rename('mean')
+    off = hours[valid].join(means, on=by).eval('mean - cnt')
+    return (off**2).mean()/hours['cnt'][train].var()
+
 def _plot(hours, bikes):
     "Draw ten days of validation: what was rented, and what was predicted."
     from matplotlib.figure import Figure
@@ -617,8 +624,9 @@ def _(ask):
     if wrong: return needs_work(*wrong, 'predict_bikes')
     error = ((bikes - true)[valid]**2).mean()/true[train].var()
     away = abs(bikes - true)[valid].mean()
-    says = (f'On the validation weeks the error is {error:.3f} (goal: {GOAL}; the mean '
-            f'of hour and working day has .390), {away:.0f} bikes an hour.')
+    rival = _rival(hours, train, valid)
+    says = (f'On the validation weeks the error is {error:.3f}, {away:.0f} bikes an '
+            f'hour (goal: {GOAL}; the mean of the hour has {rival:.2f}).')
     picture = dict(picture=_plot(hours[valid], bikes[valid]), alt='Ten days of bikes: '
                    'rented and predicted, hour by hour')
     if error > GOAL: return needs_work(says, 'Change one setting at a time: more '
