@@ -78,7 +78,8 @@ class BikePrep:
         "Make inputs."
         kinds = {c: _column(hours, c, names[0], names[-1], whole=True)
                  for c, names in BIKE_KINDS.items()}
-        names = {f'{c}_{v}': (kinds[c] == v)*1. for c in BIKE_KINDS for v in BIKE_KINDS[c]}
+        names = {f'{c}_{v}': (col == v)*1. for c, col in kinds.items()
+                 for v in BIKE_KINDS[c]}
         return pd.DataFrame(names).join((self._amounts(hours) - self.mean)/self.std)
 
     def target(self,

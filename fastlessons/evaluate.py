@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['share_interval', 'interval', 'paired_difference', 'LearningCurve']
 
-# %% ../nbs/10_evaluate.ipynb #7f86d5cf
+# %% ../nbs/10_evaluate.ipynb #2de9f308
 import warnings
 from statistics import NormalDist
 import numpy as np, pandas as pd
@@ -13,7 +13,7 @@ from .core import check_int, check_number, check_rows, check_same_length
 from .core import document
 from .plots import axes, plot_level, plot_lines
 
-# %% ../nbs/10_evaluate.ipynb #1cf24a74
+# %% ../nbs/10_evaluate.ipynb #a38cb5fd
 def share_interval(
     right:int, # how many answers are right
     n:int, # of how many
@@ -30,7 +30,7 @@ def share_interval(
     half = z*(p*(1-p)/n + more/(4*n))**.5/(1 + more)
     return max(0., middle - half), min(1., middle + half)
 
-# %% ../nbs/10_evaluate.ipynb #b9f613e3
+# %% ../nbs/10_evaluate.ipynb #e49af33a
 def _groups(n, groups):
     "Return for each of n rows the number of its group."
     if groups is None: return np.arange(n)
@@ -53,6 +53,14 @@ def _draw(number, rng):
     rows = np.split(np.argsort(number, kind='stable'), ends)
     while True: yield np.concatenate([rows[k] for k in rng.integers(n, size=n)])
 
+def _score_of(score, drawn):
+    "Return the score of drawn rows; nan where there is none, as without a class."
+    from sklearn.exceptions import UndefinedMetricWarning
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', UndefinedMetricWarning)
+        try: return score(*drawn)
+        except (UndefinedMetricWarning, ValueError): return np.nan
+
 def _check_draws(found):
     "Refuse scores of drawn rows that say nothing of luck."
     odd = (~np.isfinite(found)).sum()
@@ -65,7 +73,7 @@ def _check_draws(found):
                          'they say nothing of luck. For a share, such as 20 right of '
                          '20: share_interval(20, 20).')
 
-# %% ../nbs/10_evaluate.ipynb #17e63ae8
+# %% ../nbs/10_evaluate.ipynb #d038c696
 def interval(
     score:'Callable', # takes the columns, gives a number: one of sklearn.metrics, say
     *columns:list, # what it takes: answers, predictions, ...; (n,) or (n,k)
@@ -86,14 +94,13 @@ def interval(
         gaps = pd.isna(c).reshape(len(c), -1).any(1)
         check_rows(c, gaps, 'has gaps', 'Leave these rows out of all.', name)
     rows = _draw(number, np.random.default_rng(seed))
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')   # of draws without a class: refused below
-        found = [score(*(c[i] for c in columns.values()))
-                 for i, _ in zip(rows, range(draws))]
+    score(*columns.values())   # what is wrong with it is said as it is
+    found = [_score_of(score, [c[i] for c in columns.values()])
+             for i, _ in zip(rows, range(draws))]
     _check_draws(np.asarray(found, float))
     return tuple(np.quantile(found, [(1 - level)/2, (1 + level)/2]).tolist())
 
-# %% ../nbs/10_evaluate.ipynb #6a693de5
+# %% ../nbs/10_evaluate.ipynb #04f7dded
 def _numbers(name, v):
     "Return a column as numbers; refuse what is none."
     v = np.asarray(v)
@@ -101,10 +108,11 @@ def _numbers(name, v):
         raise TypeError(f'{name} is {v.dtype} of shape {v.shape}. Expected (n,): for '
                         'each row a number, or True or False.')
     v = v.astype(float)
-    check_rows(v, ~np.isfinite(v), 'has gaps', 'Leave these rows out of both.', name)
+    check_rows(v, ~np.isfinite(v), 'should hold finite numbers',
+               'Leave these rows out of both.', name)
     return v
 
-# %% ../nbs/10_evaluate.ipynb #c7d2383a
+# %% ../nbs/10_evaluate.ipynb #f74bc2d9
 def paired_difference(
     a:list, # model A's score of each row (n,), more is better: right or not, -loss, ...
     b:list, # model B's, for the same rows
@@ -126,7 +134,7 @@ def paired_difference(
     as_much = np.abs(tossed) >= abs(gains.sum())*(1 - 1e-9)
     return better, margin, (1 + as_much.sum())/(1 + draws)
 
-# %% ../nbs/10_evaluate.ipynb #35ebbbc2
+# %% ../nbs/10_evaluate.ipynb #1757030c
 def _splitter(model, cv, number, groups, seed):
     "Return what cuts the rows into `cv` parts: by groups, or in a random order."
     from sklearn.base import is_classifier
@@ -138,7 +146,7 @@ def _splitter(model, cv, number, groups, seed):
     kind = StratifiedKFold if is_classifier(model) else KFold
     return kind(cv, shuffle=True, random_state=seed)
 
-# %% ../nbs/10_evaluate.ipynb #04c63bc5
+# %% ../nbs/10_evaluate.ipynb #a83bf3dc
 class LearningCurve:
     """Train a model on more and more rows; keep its scores on these and on other rows.
 
@@ -185,5 +193,5 @@ class LearningCurve:
         settings = dict(xlabel='training rows', ylabel=self.scoring) | settings
         return plot_lines(lines, self.sizes, marker='o', ax=ax, **settings)
 
-# %% ../nbs/10_evaluate.ipynb #575b46aa
+# %% ../nbs/10_evaluate.ipynb #a38527ba
 document(globals())   # adds the comments of the signatures to `help`

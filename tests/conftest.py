@@ -32,8 +32,8 @@ def pytest_collection_modifyitems(items):
     "Let the longest files come first: what is short can fill up the process that ends earlier."
     def place(item): return next((i for i, name in enumerate(LONG) if name in item.nodeid), len(LONG) + (LAST in item.nodeid))
     items.sort(key=place)
-    for item in items:   # an app that runs, a browser
-        if {'app', 'browser'} & set(item.fixturenames): item.add_marker('slow')
+    for item in items:   # an app that runs, a browser, a page, a network that reads
+        if {'app', 'browser', 'space', 'page_folder', 'tuned'} & set(item.fixturenames): item.add_marker('slow')
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):

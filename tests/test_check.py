@@ -23,8 +23,12 @@ def calls():
 @pytest.fixture(autouse=True)
 def fresh_home(home): "Tries are kept in the home: each test begins with none."
 
-WRONG = [pytest.param(n, w, id=f'{n}-{i+1}') for n, a in ANSWERS.items() for i, w in enumerate(a['wrong'])]
-RIGHT = [pytest.param(n, r, id=f'{n}-{i+1}') for n, a in ANSWERS.items() for i, r in enumerate(a['right'])]
+def answers(kind):
+    "Return all right or wrong answers; the third exercise of a lesson trains a model, which takes its time."
+    def marks(n): return [pytest.mark.slow] if n.endswith('.3') else []
+    return [pytest.param(n, x, id=f'{n}-{i+1}', marks=marks(n)) for n, a in ANSWERS.items() for i, x in enumerate(a[kind])]
+
+WRONG, RIGHT = answers('wrong'), answers('right')
 
 def test_each_exercise_has_cases_answers_and_a_place():
     for lesson in check._lessons(): run_cases(f'{lesson}.1', None)   # loads them

@@ -72,6 +72,7 @@ def processor(*cmd):
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
+@pytest.mark.slow
 def test_starts_fast_and_imports_nothing_heavy(folder, home):
     bare = min(processor(sys.executable, '-c', 'pass') for _ in range(3))
     ours = min(processor(*command(folder, 'list')) for _ in range(3))
@@ -87,6 +88,7 @@ def test_version_and_help(call):
         assert status == 0 and err == '' and all(c in out for c in cli.COMMANDS)
     for c in cli.COMMANDS: assert call(c, '--help')[::2] == (0, '')
 
+@pytest.mark.slow
 def test_as_a_module(folder):
     said = [subprocess.run([sys.executable, *words], capture_output=True, text=True) for words in (['-m', 'fastlessons', 'lst'], command(folder, 'lst')[1:])]
     assert said[0].returncode == said[1].returncode == 2 and said[0].stderr == said[1].stderr != ''
@@ -334,6 +336,7 @@ def test_lab_never_writes_over(lab, folder):
     Path('work/index.ipynb').write_text('no notebook at all')
     assert 'index.ipynb stays as it is' in lab()[0] and Path('work/index.ipynb').read_text() == 'no notebook at all'
 
+@pytest.mark.slow
 def test_lab_of_the_real_lessons(lab, monkeypatch):
     "The first page links to each lesson, and each is there with its pictures."
     monkeypatch.setattr(course, '_lessons_folder', lambda: ROOT/'nbs')
@@ -449,6 +452,7 @@ def test_an_architecture_that_cannot_be_had_is_found_first(call, monkeypatch, er
     status, out, err = call('run', '1', '--arch', 'resnet43')
     assert status == 1 and says in err and not Path('runs').exists() and len(err.splitlines()) == 1
 
+@pytest.mark.slow
 def test_closed_pipe(folder):
     with subprocess.Popen(command(folder, 'list'), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
         p.stdout.close()
@@ -527,6 +531,7 @@ def test_space_over_an_older_one(call, home):
     status, out, err = call('space', 'pets', 'mine', '--force')   # not a thing that we made
     assert status == 1 and 'diary.txt' in err and [p.name for p in Path('mine').iterdir()] == ['diary.txt']
 
+@pytest.mark.slow
 @pytest.mark.parametrize('command', ['page', 'space'])
 def test_a_place_that_is_taken_is_found_before_a_model_is_trained(call, monkeypatch, command):
     monkeypatch.setattr(cli, '_model', lambda *_: 1/0)
@@ -600,6 +605,7 @@ def test_samples(call, monkeypatch, wrong, words):
     assert (status, err) == (1 if wrong else 0, '') and out.splitlines()[:-1] == wrong[:10] + ['... and 89 more']*(len(wrong) > 10)
     assert out.splitlines()[-1] == f"The bundled samples are {'NOT ' if wrong else ''}as they were made."
 
+@pytest.mark.slow
 def test_sheet_says_how_to_write_over_it(call):
     pytest.importorskip('xlsxwriter')
     assert call('sheet', 'linear')[0] == 0

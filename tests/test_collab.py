@@ -204,6 +204,7 @@ def test_solve_equals_the_formula():
         assert torch.allclose(best[j].double(), w, atol=1e-4) and torch.equal(best[j], people.factors[j])
         assert torch.allclose(people.var[j].double(), .7*torch.linalg.inv(A).diagonal(), atol=1e-4)
 
+@pytest.mark.slow
 def test_draws_spread_as_the_formula_says():
     people, films, *_ = sides(2)
     best, gen, draws = people.solve(films, .7), torch.Generator().manual_seed(1), []

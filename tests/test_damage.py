@@ -174,6 +174,7 @@ def test_a_damaged_list_of_tokens_is_refused(name):
     def words_change(steps): load(json.dumps(changed(json.loads(data), steps)).encode())
     words_change()
 
+@pytest.mark.slow
 def test_a_damaged_model_folder_is_refused():
     from fastlessons.deploy.classifier import PictureClassifier
     folder = next(f.parent for f in OLD.rglob('card.json'))

@@ -412,6 +412,7 @@ def start(source, url, known, tmp_path, limit=0):
     assert p.stdout.readline() == 'ready\n'
     return p
 
+@pytest.mark.slow
 @pytest.mark.parametrize('source', ['sample', 'full'])
 def test_several_processes_at_once(fake, server, home, tmp_path, source):
     files = {f'images/pug_{i}.jpg': b'x'*1000 for i in range(500)}

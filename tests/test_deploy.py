@@ -168,6 +168,7 @@ class Grey(nn.Module):   # for pictures of one channel
     def __init__(self): super().__init__(); self.net = small_net(c=1)
     def forward(self, x): return self.net(x)
 
+@pytest.mark.slow
 def test_grey_pictures_from_a_table(photos, tmp_path):
     import pandas as pd
     table = pd.DataFrame([(str(f), is_cat(f.name)) for f in get_image_files(photos).sorted()], columns=['file', 'cat'])
@@ -178,6 +179,7 @@ def test_grey_pictures_from_a_table(photos, tmp_path):
     assert c.card['mode'] == 'L'
     assert abs(our_probs(c, list(dls.valid_ds.items.file)) - fastai_probs(learn)).max() < 1e-3
 
+@pytest.mark.slow
 def test_a_learner_from_a_pickle_which_has_no_data(photos, tmp_path):
     learn = make_learner(make_dls(photos, Resize(96)))
     learn.export(tmp_path/'learn.pkl')
@@ -230,11 +232,13 @@ def test_what_is_no_learner_or_no_cross_entropy(photos, tmp_path):
     with pytest.raises(TypeError, match='not Sequential'): export_classifier(small_net(), tmp_path/'m')
     with pytest.raises(ValueError, match='BCEWithLogits'): export_classifier(Learner(make_dls(photos, Resize(64)), small_net(), loss_func=BCEWithLogitsLossFlat()), tmp_path/'m')
 
+@pytest.mark.slow
 def test_a_network_that_onnx_cannot_hold_leaves_nothing(photos, tmp_path):
     net = nn.Sequential(nn.AdaptiveMaxPool2d(5), nn.Flatten(), nn.Linear(75, 2))
     with pytest.raises(ValueError, match='adaptive_max_pool2d'): export_classifier(make_learner(make_dls(photos, Resize(64)), net), tmp_path/'m')
     assert not list(tmp_path.iterdir())
 
+@pytest.mark.slow
 def test_a_wrong_exporter_is_found_out(photos, tmp_path, monkeypatch):
     network = deploy._network
     monkeypatch.setattr(deploy, '_network', lambda model, steps, n: network(model, [lambda x: x/200, *steps[1:]], n))
@@ -352,6 +356,7 @@ def test_the_card_in_words():
         assert learned_from(dict(data=data, metrics=metrics)) in ('', 'It learned from 3 pictures.')   # what a stranger's card may hold
     assert learned_from({}) == ''
 
+@pytest.mark.slow
 def test_neither_torch_nor_fastai(cats, photos):
     code = '''import sys
 from fastlessons.deploy.classifier import PictureClassifier
@@ -387,6 +392,7 @@ def test_help_tells_of_every_parameter_of_a_method():
         for p in inspect.signature(f).parameters.values(): assert p.name == 'self' or f'{p.name}: ' in f.__doc__, (name, p)
         assert 'Returns' in f.__doc__ or 'Raises' in f.__doc__
 
+@pytest.mark.slow
 def test_the_module_works_as_two_files_of_their_own(cats, photos, tmp_path):
     for module in runtime, picture_files: shutil.copy(module.__file__, tmp_path)
     code = """import sys
@@ -396,6 +402,7 @@ assert 'fastlessons' not in {m.split('.')[0] for m in sys.modules}"""
     env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
     subprocess.run([sys.executable, '-c', code, cats[1], next(photos.glob('*.jpg'))], check=True, cwd=tmp_path, env=env)
 
+@pytest.mark.slow
 def test_half_an_emoji_in_a_label_is_refused_before_anything_is_written(cats, tmp_path):
     "As in the name of a folder from a damaged archive; whole signs of any kind are kept."
     learn, _ = cats
@@ -431,6 +438,7 @@ def test_the_lessons_ten_lines_read_a_damaged_note(cats, c, pic, tmp_path):
     (tmp_path/'text.jpg').write_text('no picture')
     refuses(OSError, lambda: predict_simply(cats[1], tmp_path/'text.jpg'), 'identify')
 
+@pytest.mark.slow
 def test_the_lessons_list_by_loss(cats):
     learn, _ = cats
     set_seed(0)   # training pictures are cut at random places

@@ -128,6 +128,14 @@ def test_what_gives_no_interval_is_refused(judged):
     def stops(y, p): raise KeyError('mine')
     no(KeyError, 'mine', of=stops)
 
+def test_a_draw_in_which_a_score_is_not_defined_is_no_score():
+    "scikit-learn calls precision 0, with a warning, where nobody was called sick; that 0 must not count."
+    y, says = np.arange(40) < 20, np.arange(40) < 2
+    refuses(ValueError, lambda: interval(metrics.precision_score, y, says, draws=100), 'no value', 'of 100')
+    def one_class(y): return 1/len(set(y)) if len(set(y)) > 1 else float('one')
+    refuses(ValueError, lambda: interval(one_class, [0, 0, 0, 1], draws=50), 'no value')
+    refuses(ValueError, lambda: interval(lambda y: float('mine'), [0, 1]), 'mine')   # not a matter of luck
+
 # Two models on the same rows
 
 @pytest.fixture(scope='module')
@@ -273,3 +281,13 @@ def test_accusations_are_answered(capsys):
         assert sum('✗' in w for w in wrong) == 3 and not any(f"'{word}' it is" in w for w in wrong for word in leaks.LEAKS if '✗' in w)
     assert "['choice', 'people', 'future', 'copies']" in said(A='leak') and '✗' in said(A=[1]) and '✗' in said(A=None)
     refuses(ValueError, lambda: leaks.accuse(E='copies'), "'E'", 'A, B, C, D')
+
+def test_the_costs_that_exercise_3_names():
+    from fastlessons.exercises.l10 import _COLUMNS, _cost, _town
+    train, valid = _town(6000, 1), _town(20000, 101)
+    sick, rows = valid['sick'].to_numpy(), valid[_COLUMNS]
+    assert [round(_cost(np.full(20000, f), sick), 1) for f in (False, True)] == [10.5, 4.7]
+    linear = LogisticRegression().fit(train[_COLUMNS], train['sick']).predict_proba(rows)[:, 1]
+    assert [round(_cost(linear > cut, sick), 1) for cut in (.5, 5/205)] == [10.3, 4.1]
+    odds = rows['iron'] - .5 + np.log(np.cosh(1.8*rows['salt'])) - 1.62 + np.log(.05/.95)   # the rule that made the data
+    assert round(_cost((odds > np.log(5/200)).to_numpy(), sick), 1) == 2.9

@@ -160,6 +160,7 @@ def fair(ours, x, y, x_num=None, n=150):
     def score(f, x): return f(n_estimators=n, oob_score=True, random_state=0).fit(x, y).oob_score_
     return score(ours, x), score(PAIRS[ours], x if x_num is None else x_num)
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', ['sample', 'real'])
 def test_passengers_within_a_point(name, request):
     x, y = passengers('sample' if name == 'sample' else request.getfixturevalue('shared')/'data')
@@ -228,6 +229,7 @@ def test_help_tells_of_each_parameter(e):
             if p.name != 'self': assert f'{p.name}: ' in f.__doc__ and p.annotation is not p.empty, (f, p)
     assert inspect.signature(e.plot).parameters['ax'].kind == inspect.Parameter.KEYWORD_ONLY
 
+@pytest.mark.slow
 @pytest.mark.parametrize('e', ALL)
 def test_pickle_and_clone(e):
     x, y = passengers()
@@ -235,6 +237,7 @@ def test_pickle_and_clone(e):
     assert np.array_equal(pickle.loads(pickle.dumps(a)).predict(x), a.predict(x))
     assert np.array_equal(clone(a).fit(x, y).predict(x), a.predict(x))
 
+@pytest.mark.slow
 def test_each_row_for_itself():
     x, y = passengers()
     f = ForestClassifier(20, random_state=0).fit(x, y)

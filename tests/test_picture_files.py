@@ -185,6 +185,7 @@ def test_one_line(): assert one_line('a\nb\u2028\udc80c é🐱') == r'a\nb\u2028
 
 # --- learners
 
+@pytest.mark.slow
 def test_regression_and_several_sizes(tmp_path):
     from fastai.vision.all import DataBlock, ImageBlock, Learner, RandomSplitter, RegressionBlock, Resize, nn
     for i in range(12): Image.new('RGB', (24+i%2*8, 24), (i*20, 0, 0)).save(tmp_path/f'{i}.png')

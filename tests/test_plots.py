@@ -204,6 +204,7 @@ def test_one_style(tmp_path):
     used = {plt.matplotlib.colors.to_hex(c['color']) for c in plt.rcParams['axes.prop_cycle']}
     assert not used & {PALETTE[k] for k in ('training', 'validation', 'baseline', 'floor', 'positive', 'negative')}
 
+@pytest.mark.slow
 def test_a_table_needs_no_torch():
     code = "import sys; from fastlessons.plots import plot_waterfall; plot_waterfall(0, [1, 2], 'ab'); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout == 'False\n'

@@ -31,6 +31,7 @@ def test_exercises_go_on(letters, home):
     for answer, mark in ((lambda c: 'ж', 'x'), (..., '...' if letters == 'ascii' else '…')):
         assert printed(lambda answer=answer: exercise('06.1', answer), letters).startswith(f'{mark} 06.1 ')
 
+@pytest.mark.slow
 @pytest.mark.parametrize('letters', ['ascii', 'cp1252'])
 def test_the_command_does_what_it_says(tmp_path, letters):
     "Into a folder whose name the output cannot hold."

@@ -51,12 +51,14 @@ def test_the_floor(sample):
     assert sample.label[sample.praise == .5].mean() == pytest.approx(.5, abs=.12)
     assert best_possible([.5, 1, 0, .2]) == pytest.approx((.5+1+1+.8)/4)
 
+@pytest.mark.slow
 def test_no_sentence_means_both():
     "The probabilities would be wrong if the grammar could write the same text for praise and for blame."
     def texts(good): return {sentence(rng_of('both', i, good), good, kind) for kind in SHARES if kind != 'arguable' for i in range(1500)}
     praise, blame = texts(True), texts(False)
     assert len(praise) > 4000 and not praise & blame
 
+@pytest.mark.slow
 def test_nothing_gives_an_arguable_label_away():
     rows = [r for r in make_reviews(3000, seed=5) if r[2] == 'arguable']
     assert len(rows) > 50 and not any(c in text for text, *_ in rows for c in '🙂😍😴👎')

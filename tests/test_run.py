@@ -15,6 +15,7 @@ def gone(pid):
     try: return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess: return True
 
+@pytest.mark.slow
 def test_a_message_of_which_nobody_was_told(monkeypatch, tmp_path):
     "The answer comes while the client is busy, and then the client sends: its socket will not tell of the answer any more."
     from nbclient.output_widget import OutputWidget
@@ -31,6 +32,7 @@ def test_a_message_of_which_nobody_was_told(monkeypatch, tmp_path):
     run.execute(nb, tmp_path, show=show)
     assert nb.cells[1].outputs[0].data['text/plain'] == '2'
 
+@pytest.mark.slow
 def test_outputs_that_do_not_come(monkeypatch, tmp_path):
     from nbclient import NotebookClient
     async def deaf(self, *_): await asyncio.sleep(60)
@@ -38,6 +40,7 @@ def test_outputs_that_do_not_come(monkeypatch, tmp_path):
     monkeypatch.setattr(run, '_LAST', 1)
     with pytest.raises(RuntimeError, match='(?s)cell 1: 1.1.*outputs'): run.execute(new_notebook(cells=[code('1+1')]), tmp_path)
 
+@pytest.mark.slow
 def test_run(call, folder, tmp_path, monkeypatch, home):
     # a kernel named python3 that is another, broken program: ours must not be started by that name
     (spec := tmp_path/'jupyter'/'kernels'/'python3').mkdir(parents=True)
@@ -76,6 +79,7 @@ def test_run(call, folder, tmp_path, monkeypatch, home):
     assert Path('home/results.jsonl').exists() and Path('runs/01_sheep.html').read_text() != 'old'
     assert 'None|None' in nbformat.read('runs/01_sheep.ipynb', 4).cells[3].outputs[0].text
 
+@pytest.mark.slow
 def test_a_page_that_cannot_be_made_costs_no_notebook(call, monkeypatch):
     Path('runs').mkdir()
     Path('runs/01_sheep.html').write_text('of an earlier run')
@@ -85,6 +89,7 @@ def test_a_page_that_cannot_be_made_costs_no_notebook(call, monkeypatch):
     assert status == 1 and 'There is no page for your browser: ValueError: No template' in out and 'error rate 0.0213' in out
     assert [p.name for p in Path('runs').iterdir()] == ['01_sheep.ipynb'] and '0.0213' in Path('runs/01_sheep.ipynb').read_text()
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith('linux'), reason='a browser is found in another way there')
 @pytest.mark.parametrize('screen', [True, False])
 def test_the_page_is_opened_where_a_browser_is(call, monkeypatch, tmp_path, screen):
@@ -106,6 +111,7 @@ from IPython.display import display, Image
 from base64 import b64decode
 """
 
+@pytest.mark.slow
 def test_widgets_are_pictures_in_the_page(tmp_path):
     nb = new_notebook(cells=[code(WIDGETS + f"w.interactive(lambda lr: display(Image(b64decode('{LESSONS['01_sheep'][4].source.split(chr(34))[1]}'))), lr=w.FloatSlider(description='rate'))"),
                              code('w.FileUpload(description="A picture")')])
@@ -117,6 +123,7 @@ def test_widgets_are_pictures_in_the_page(tmp_path):
     assert 'FloatSlider(' not in said and 'FileUpload(' not in said and 'rate' in said and 'A picture' in said and said.count('open the notebook') == 2
     assert not soup.select('script[src^=http]') and 'unpkg' not in page and 'jsdelivr' not in page
 
+@pytest.mark.slow
 def test_the_real_lessons_pages_are_whole():
     "Formulas, pictures and links of their text; a page asks nobody for anything."
     from conftest import ROOT
@@ -171,6 +178,7 @@ def test_emphasis_does_not_open_inside_a_word():
     wrong = {p.name: found for p, text in texts.items() if (found := list(slanted(text)))}
     assert len(texts) > 40 and not wrong
 
+@pytest.mark.slow
 def test_a_failing_cell(call):
     Path('runs').mkdir()
     Path('runs/02_goats.ipynb').write_text('of an earlier run')
@@ -180,10 +188,12 @@ def test_a_failing_cell(call):
     assert err.splitlines()[-1].strip() == 'ZeroDivisionError: division by zero' and len(err.splitlines()) < 8 and '\x1b' not in err
     assert [p.name for p in Path('runs').iterdir()] == ['02_goats.ipynb'] and Path('runs/02_goats.ipynb').read_text() == 'of an earlier run'
 
+@pytest.mark.slow
 def test_a_kernel_that_dies(call):
     status, out, err = call('run', '4')
     assert status == 1 and 'code cell 1: import os' in err and 'memory' in err and not list(Path('runs').iterdir())
 
+@pytest.mark.slow
 def test_a_cell_finds_the_command_and_what_was_set(tmp_path):
     from fastlessons import core
     nb = new_notebook(cells=[code('import os; os.environ["PATH"]'), code('os.environ["OMP_WAIT_POLICY"]')])

@@ -34,6 +34,7 @@ def round_trip(v): return json.loads(json.dumps(core._to_json(v)), object_hook=c
 
 @quick
 @given(ANY, ANY)
+@pytest.mark.slow
 def test_keys_are_equal_for_what_is_equal_and_of_one_kind(a, b):
     ka, kb = core.exact_key(a), core.exact_key(b)
     if core.GAP in (ka, kb): assert (ka == kb) == bool(pd.isna(a) is True and pd.isna(b) is True)
@@ -96,6 +97,7 @@ def check_predictions(m, X, y):
 
 @quick
 @given(tables(), st.sampled_from([TreeClassifier, ForestClassifier]))
+@pytest.mark.slow
 def test_forests(table, kind):
     X, y = table
     m = fitted(kind(**dict(n_estimators=3) if kind is ForestClassifier else {}, random_state=0), X, y)
@@ -104,6 +106,7 @@ def test_forests(table, kind):
 
 @quick
 @given(tables(), st.lists(st.floats(-10, 10), min_size=12, max_size=12))
+@pytest.mark.slow
 def test_trees_for_numbers(table, y):
     X, _ = table
     m = fitted(TreeRegressor(), X, y)
@@ -118,6 +121,7 @@ def test_tables(table, guess):
 
 @few
 @given(columns(24, dtypes=(None, object)), columns(24, dtypes=(None, object)))
+@pytest.mark.slow
 def test_ratings(user, item):
     df = pd.DataFrame(dict(user=user, item=item, rating=[1., 2, 4]*8)).drop_duplicates(['user', 'item'])
     m = Recommender(n_factors=1, n_hints=1, sweeps=1)

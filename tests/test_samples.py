@@ -20,6 +20,7 @@ EXACT = metadata.version('pillow') == PINS['pillow'] and f"numpy=={metadata.vers
 
 # Made again. All 888 pets are drawn by `fastlessons samples --check`, which runs once a week.
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', [n for n in pack.SAMPLES if n != 'pets'])
 def test_a_table_or_text_is_made_again(name): assert list(pack._check_sample(name, bundle()/f'{name}.zip')) == []
 
@@ -27,6 +28,7 @@ def some_pets():
     "Name one picture of each breed, drawn at random, the same every time."
     return [(breed, int(rng_of('test', breed).integers(1, 25))) for breed in breeds.BREEDS]
 
+@pytest.mark.slow
 def test_pets_are_drawn_again(tmp_path):
     pictures._write_lists(tmp_path, 24)
     with zipfile.ZipFile(ZIP) as z:

@@ -212,6 +212,7 @@ def test_a_hole_pulls_at_nothing():
 
 # The command
 
+@pytest.mark.slow
 def test_the_command(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(['sheet', 'linear']) == 0 and (tmp_path/'linear.xlsx').read_bytes()[:2] == b'PK'

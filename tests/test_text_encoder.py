@@ -198,6 +198,7 @@ def test_padding_changes_nothing(tuned, monkeypatch):
 @pytest.fixture(scope='module')
 def clf(tuned): return TextClassifier.from_learner(tuned)
 
+@pytest.mark.slow
 def test_it_predicts_what_the_learner_does(clf, tuned, data):
     x, _, valid = data
     assert clf.classes_.tolist() == ['bad', 'good']
@@ -230,6 +231,7 @@ def test_further_training_does_not_change_a_classifier(tuned, clf):
     finally:
         with torch.no_grad(): head.bias[0] -= 1.
 
+@pytest.mark.slow
 def test_fit(small, data):
     x, y = data[:2]
     state = torch.random.get_rng_state()
@@ -251,6 +253,7 @@ def test_settings():
 
 # Files
 
+@pytest.mark.slow
 def test_save_and_load(clf, data, tmp_path):
     path = clf.save(tmp_path/'m.safetensors')
     assert str(folder()).encode() not in path.read_bytes()   # it does not tell where this machine keeps its encoder

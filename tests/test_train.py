@@ -358,6 +358,7 @@ class Cut:
 
 def interrupt(): raise KeyboardInterrupt
 
+@pytest.mark.slow
 @pytest.mark.parametrize('opt_func', [SGD, Momentum, Adam, torch.optim.AdamW, partial(torch.optim.SGD, momentum=.9)])
 def test_goes_on_where_it_was(opt_func, tmp_path):
     path = tmp_path/'run.safetensors'
@@ -445,10 +446,12 @@ from fastlessons.train import Batches, fit
 x = torch.randn(40, 4)
 fit(nn.Linear(4, 2), (Batches(x, (x[:, 0] > 0).long(), 10), None), epochs=3, lr=.1)"""
 
+@pytest.mark.slow
 def test_nothing_is_written_into_a_pipe():
     r = subprocess.run([sys.executable, '-c', PROGRAM], capture_output=True, text=True)
     assert (r.returncode, r.stdout, r.stderr) == (0, '', '')
 
+@pytest.mark.slow
 def test_a_terminal_gets_one_bar_that_goes_away():
     outer, inner = pty.openpty()
     fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack('HHHH', 30, 100, 0, 0))

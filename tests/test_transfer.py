@@ -163,6 +163,7 @@ def test_the_fast_body_gives_the_same_features(folder):
     assert (ours-theirs).norm() < .02*theirs.norm()
     assert not any(isinstance(m, nn.BatchNorm2d) and m.training for m in net.modules())
 
+@pytest.mark.slow
 def test_a_body_that_torch_fx_cannot_follow_works_too(folder):
     class Odd(nn.Module):
         def __init__(self):
@@ -172,6 +173,7 @@ def test_a_body_that_torch_fx_cannot_follow_works_too(folder):
     learn = tune(small_learner(shape_dls(folder), Odd()), epochs=30)
     assert TOLD['error_rate'] == 0 and same_as_validate(learn)
 
+@pytest.mark.slow
 def test_grey_pictures_get_x_and_lambdas(folder):
     block = DataBlock((ImageBlock(PILImageBW), CategoryBlock), get_items=get_image_files, get_x=lambda f: f.parent/f.name,
                       get_y=lambda f: f.name[0].isupper(), splitter=RandomSplitter(seed=1), item_tfms=Resize(SIZE))
@@ -189,6 +191,7 @@ def test_a_training_set_smaller_than_a_batch_and_odd_sizes(tmp_path):
         sizes = [len(yb) for xb, yb in transfer._feature_dl(x, ds, 2, bs)]
         assert sum(sizes) == 16 and (bs == 1 or min(sizes) > 1), f'batch norm needs two at a time: {sizes}'
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_learner(folder):
     def once(): return small_learner(shape_dls(folder))
     a, b = tune(once()).get_preds(), tune(once()).get_preds()

@@ -414,6 +414,7 @@ def test_pictures_are_deleted(app, pet):
         time.sleep(1)
     assert not app.pictures()
 
+@pytest.mark.slow
 def test_serve_runs_until_ctrl_c_and_leaves_nothing(model, tmp_path):
     port, tmp = free_port(), tmp_path/'tmp'
     tmp.mkdir()
