@@ -114,7 +114,7 @@ def paired_difference(
     check_same_rows(a=a, b=b)
     a, b = as_numbers(a), as_numbers(b)
     if not a.ndim == b.ndim == 1:
-        raise ValueError(f'The shapes are {a.shape} and {b.shape}. Expected (n,) twice.')
+        raise ValueError(f'The shapes are {a.shape} and {b.shape}. Expected (n,).')
     check_int(draws=draws)
     number = _groups(len(a), groups)
     _check_many(number, groups)
