@@ -132,7 +132,7 @@ def test_09_own_days(tmp_path, monkeypatch, capsys):
     "Customers of a shop: the day of the week, a slow rise, and chance."
     day = pd.date_range('2023-01-02', periods=400)
     rng = np.random.default_rng(0)
-    sold = 100 + 40*(day.dayofweek > 4) + .1*np.arange(400) + rng.normal(0, 15, 400)
+    sold = 100 + 40*(day.day_of_week > 4) + .1*np.arange(400) + rng.normal(0, 15, 400)
     pd.DataFrame(dict(day=day, sold=sold.round())).sample(frac=1, random_state=0).to_csv(tmp_path/'mine.csv', index=False)
     run('09', tmp_path, monkeypatch)
     network, week = (float(line.split()[-1]) for line in capsys.readouterr().out.splitlines())
