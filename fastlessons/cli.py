@@ -296,12 +296,19 @@ def _way():
     return 'make lab' if in_a_checkout else 'fastlessons lab'
 
 # %% ../nbs/lib/cli.ipynb #c1irevcode
-def _review_or_why(project, notebook, show):
+def _doing(words=''):
+    "Show in a terminal what is done now, in one line; no words: clear it."
+    if not sys.stdout.isatty(): return
+    width = _width() - 1
+    print(f'\r{words[:width]:{width}}', end='' if words else '\r', flush=True)
+
+def _review_or_why(project, notebook):
     "Return a review, or say why there is none and return None."
     from fastlessons.review import review
     with kill_is_ctrl_c():
-        try: return review(project, Path(notebook), show=show)
+        try: return review(project, Path(notebook), show=_doing)
         except (OSError, ValueError) as e: _say(e, 2)
+        finally: _doing()
 
 def cmd_review(
     project:Lesson, # which project
@@ -311,7 +318,7 @@ def cmd_review(
 )->int: # 0 met, 1 needs work, 2 could not be reviewed; raises OSError
     "Review your work on a project: what is met, what needs work, and what to do."
     _print('Your notebook runs, then its functions are asked. This takes a minute.')
-    found = _review_or_why(project, notebook, lambda *_: None)
+    found = _review_or_why(project, notebook)
     if found is None: return 2
     from fastlessons.review import review_page, review_text
     out = _make_folder(out, f'fastlessons review {project.number} FILE --out FOLDER')

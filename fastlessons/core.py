@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['GAP', 'PLAIN', 'home', 'bundle', 'writable', 'with_our_bin', 'tilde', 'atomic_write', 'Saved', 'check_name',
-           'get_column', 'check_rows', 'check_int', 'check_number', 'check_same_length', 'as_list', 'one_line',
-           'exact_key', 'in_order', 'distinct', 'look_up', 'say', 'progress', 'document', 'renamed']
+           'get_column', 'check_rows', 'check_int', 'check_number', 'check_same_length', 'as_numbers', 'check_places',
+           'as_list', 'one_line', 'exact_key', 'in_order', 'distinct', 'look_up', 'say', 'progress', 'document',
+           'renamed']
 
 # %% ../nbs/lib/core.ipynb #d44103be
 import codecs, json, math, numbers, operator, os, sys, tempfile
@@ -299,6 +300,36 @@ def check_same_length(
     if len(set(n.values())) > 1:
         counts = ' and '.join(f'{v:,} {k}' for k, v in n.items())
         raise ValueError(f'{counts}. Expected as many of each.')
+
+# %% ../nbs/lib/core.ipynb #bdb54406
+def as_numbers(
+    x:'array-like', # numbers: an array, a list, one number
+    dtype:type=None, # of the result; None: as it is, or 64 bits for whole numbers
+    finite:bool=True, # refuse NaN and what is infinite
+)->'np.ndarray': # a copy; raises TypeError, ValueError
+    "Make an array of floating-point numbers; refuse what is no number."
+    import numpy as np
+    x = np.array(x)
+    if x.dtype.kind not in 'biuf':
+        raise TypeError(f'Expected numbers, these are of type {x.dtype}.')
+    x = x.astype(dtype or (x.dtype if x.dtype.kind == 'f' else float), copy=False)
+    bad = x.size - np.isfinite(x).sum() if finite else 0
+    if bad: raise ValueError(f'{bad} of {x.size:,} numbers are NaN or infinite. '
+                             'Expected finite numbers: fill or drop the others.')
+    return x
+
+def check_places(
+    which:'array-like', # places, counted from 0
+    n:int, # how many places there are
+)->'np.ndarray': # `which` as an array; raises IndexError
+    "Refuse what is no place from 0 to n-1; numpy would take -1 for the last one."
+    import numpy as np
+    which = np.asarray(which)
+    good = which.dtype.kind in 'iu' and not ((which < 0) | (which >= n)).any()
+    if not good and which.size:
+        says = f'Expected whole numbers from 0 to {n-1}.'
+        raise IndexError(f'Not all of {which!r:.60} are places. {says}')
+    return which.astype(int, copy=False)
 
 # %% ../nbs/lib/core.ipynb #06d230c2
 def _is_one(o):

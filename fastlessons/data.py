@@ -103,7 +103,7 @@ DATASETS = dict(
         home='https://archive.ics.uci.edu/dataset/275/bike+sharing+dataset',
         folders=('bike-sharing', 'bike'),
         needs=('hour.csv', 'day.csv'), columns={'hour.csv': 'hr cnt', 'day.csv': 'cnt'},
-        lessons=('06',),
+        lessons=('06', '09', '10'),
         files={
             'https://archive.ics.uci.edu/static/public/275/bike+sharing+dataset.zip':
                 None,

@@ -10,14 +10,15 @@ __all__ = ['read_work', 'code_cells', 'Trouble', 'rerun', 'definitions', 'Review
 import ast, asyncio, atexit, re, symtable, tempfile, time
 from base64 import b64encode
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
+from typing import Callable
 
 from . import check, core, run
 from .course import Lesson
-from .projects.guard import (Limits, clean_environment, kernel_command,
-                                        not_enforced, without_network)
+from .projects.guard import (Limits, by_files, clean_environment,
+                                        kernel_command, not_enforced)
 from .projects.rubric import RUBRICS, met, needs_work
 from .projects.worker import LearnersCode, Stopped
 
@@ -118,7 +119,7 @@ def _client_of(nb, folder, limits):
             return super().process_message(msg, cell, index)
 
     km = run._kernel(_specs(kernel_command(folder, limits)))
-    if without_network():   # then only files lead to it
+    if by_files(folder):   # without a network nothing else leads to it
         km.transport, km.ip = 'ipc', str(Path(folder)/'k')
     return Client(nb, km=km, extra_arguments=run._QUIET, iopub_timeout=20)
 
@@ -165,14 +166,15 @@ async def _run_all(client, limits, show, where):
     "Run the cells one by one; return the troubles."
     troubles, there = [], True
     until = time.monotonic() + limits.whole
-    at = {c.id: i for i, c in enumerate(client.nb.cells)}
+    cells = enumerate(client.nb.cells)   # older notebooks have no names for cells
+    at = [i for i, c in cells if c.cell_type == 'code' and c.source.strip()]
     async with client.async_setup_kernel(cleanup_kc=True, **where):
         for number, cell in code_cells(client.nb).items():
-            show(cell)
+            show(f'running code cell {number} of {len(at)}')
             left = until - time.monotonic()
             kind, says = 'not run', ''
             if there and left > 0:
-                kind, says, there = await _try_cell(client, at[cell.id],
+                kind, says, there = await _try_cell(client, at[number-1],
                                                     min(left, limits.cell))
             if kind == '' and client.flooded: kind = 'printed'
             if kind == '': continue
@@ -187,7 +189,7 @@ def rerun(
     nb:'NotebookNode', # notebook; its outputs are replaced
     folder:str, # an empty folder, which it may write in
     limits:Limits, # of time and memory
-    show=run._silent, # called with each cell, and every second
+    show:Callable=run._silent, # called with a few words on what is done now
 )->list[Trouble]: # in the order of the cells
     "Run all cells in a guarded kernel, whatever happens."
     for cell in code_cells(nb).values(): cell.outputs = []
@@ -432,6 +434,9 @@ def _line_of_answers(nb, asked):
                       'Write a sentence or two behind **Your answer:**, in your own '
                       'words.')
 
+# %% ../nbs/lib/review.ipynb #8311cbb5
+_WHATEVER = dict(ignore_cleanup_errors=True)   # whatever a notebook left in its folder
+
 # %% ../nbs/lib/review.ipynb #b5a3068d
 @dataclass
 class Review:
@@ -442,6 +447,7 @@ class Review:
     places:dict      # line -> where the function is that it is about
     troubles:list    # of cells
     notes:list       # what could not be enforced
+    limits:Limits=field(default_factory=Limits) # of time and memory
     seconds:float=0
 
     @property
@@ -454,7 +460,7 @@ def judge(
     project:Lesson, # which project
     nb:'NotebookNode', # the learner's notebook
     limits:Limits=None, # of time and memory
-    show=run._silent, # called before each line
+    show:Callable=run._silent, # called with the title of each line
     titles:list=None, # only these lines of the rubric; None: all
 )->dict: # line of the rubric -> its verdict
     "Ask the definitions of a notebook what the rubric of the project asks."
@@ -465,7 +471,7 @@ def judge(
         def ask(f, **given): return learner.ask(f.__name__, **given)
         for title, line in RUBRICS[project.number].items():
             if titles and title not in titles: continue
-            show()
+            show(f'looking at: {title}')
             lines[title] = _judge(line, ask, statements)
     return lines
 
@@ -473,7 +479,7 @@ def review(
     project:Lesson, # which project, as `course.find_lesson('P1')` gives it
     path:Path, # the learner's notebook; it stays as it is
     limits:Limits=None, # of time and memory; None: those of `Limits`
-    show=run._silent, # called with each cell, and every second
+    show:Callable=run._silent, # called with a few words on what is done now
 )->Review: # raises OSError, ValueError if there is nothing to review
     "Review a learner's notebook."
     start, limits = time.monotonic(), limits or Limits()
@@ -484,7 +490,7 @@ def review(
         raise ValueError(f'{path} has none of {", ".join(names)}. Expected your '
                          f'copy of: fastlessons copy {project.number}')
     before = _ticks(nb)
-    with tempfile.TemporaryDirectory(prefix='fl-') as folder:
+    with tempfile.TemporaryDirectory(prefix='fl-', **_WHATEVER) as folder:
         ran = deepcopy(nb)
         troubles = rerun(ran, folder, limits, show)
     lines = {'It runs from top to bottom': _line_of_run(troubles, before, _ticks(ran))}
@@ -492,7 +498,7 @@ def review(
     lines['The questions are answered'] = _line_of_answers(nb, len(_answers(starter)))
     places = {t: _place(statements, v.about) for t, v in lines.items()}
     return Review(project, Path(path), lines, places, troubles, not_enforced(),
-                  time.monotonic() - start)
+                  limits, time.monotonic() - start)
 
 # %% ../nbs/lib/review.ipynb #104bb5b0
 def _headline(r):
@@ -502,8 +508,11 @@ def _headline(r):
 
 def _small_print(r):
     "Say how the review was made, and what it cannot see."
-    return ['The notebook ran in a folder of its own; its files are untouched. '
-            'Whether an answer in words is right, no program can judge.', *r.notes]
+    limits = r.limits
+    return [f'A copy of the notebook ran in a folder of its own, with '
+            f'{limits.cell:.0f} seconds a cell, {limits.memory/2**30:.0f} GB of memory '
+            'and no network; your file is as it was.', *r.notes,
+            'Whether an answer in words is right, no program can judge.']
 
 # %% ../nbs/lib/review.ipynb #66cddeb5
 def review_text(

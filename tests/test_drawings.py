@@ -6,8 +6,9 @@ from matplotlib.colors import same_color, to_hex
 
 from conftest import ROOT, refuses as fails
 from fastlessons import drawings
-from fastlessons.drawings import draw_arrow, draw_box, draw_flow, draw_folds, draw_grids, draw_net, draw_sequence, draw_split, draw_stack, draw_tree, paper
+from fastlessons.drawings import draw_arrow, draw_box, draw_flow, draw_folds, draw_graph, draw_grids, draw_net, draw_sequence, draw_split, draw_stack, draw_tree, paper
 from fastlessons.plots import PALETTE, use_style
+from fastlessons.simple.foundations import Value
 
 NB = nbformat.read(ROOT/'nbs/lib/drawings.ipynb', 4)
 CODE = [c for c in NB.cells if c.cell_type == 'code' and '#| export' not in c.source]
@@ -60,8 +61,8 @@ def test_all_drawings_are_in_the_list_and_have_an_example():
 
 def test_the_calls_of_the_list_run():
     "What a lesson copies from the table works; words that stand for the reader's own arrays are given."
-    grid = np.eye(3)
-    own = dict(picture=grid, red=grid, green=grid, blue=grid, kernel=grid, result=grid, stars=grid, people=grid, films=grid, mask=grid,
+    grid, a, b = np.eye(3), Value(1.), Value(2.)
+    own = dict(a=a, b=b, loss=a*b, picture=grid, red=grid, green=grid, blue=grid, kernel=grid, result=grid, stars=grid, people=grid, films=grid, mask=grid,
                words=['a', 'b', 'c', 'd', 'e'], weights=[np.ones((2, 1)), np.ones((1, 2))], values=[[1], [2, 3], [4]], shades=[0, 1, -1, 0, .5],
                titles=['']*5, names=['conv']*2, columns=['a', 'b'], **{f: getattr(drawings, f) for f in drawings.__all__})
     ran = 0
@@ -78,6 +79,20 @@ def test_the_calls_of_the_list_run():
 
 def centre(ax, text):
     return next(t.get_position() for t in ax.texts if t.get_text() == text)
+
+def test_a_graph_goes_from_top_to_bottom():
+    a = Value(3.)
+    left = a*2
+    end = left + a*left
+    end.backward()
+    ax = readable(draw_graph(end, {'a': a, 'left': left, 'end': end}))
+    y = {t.get_text().split()[0]: t.get_position()[1] for t in ax.texts}
+    assert y['a'] > y['left'] > y['18'] > y['end'] and 'a = 3\nslope 14' in [t.get_text() for t in ax.texts]
+    wide = sum((Value(float(k)) for k in range(20)), Value(0.))
+    draw_graph(wide)   # a staircase: two boxes a row
+    wide = Value(1.)
+    wide.links = [(Value(1.), 1.) for _ in range(20)]
+    fails(ValueError, lambda: draw_graph(wide), '20 boxes', 'smaller graph')
 
 def test_flow_goes_from_left_to_right():
     ax = readable(draw_flow(['a', ['b', 'c'], 'd'], arcs={('a', 'd'): 'over', ('d', 'b'): 'back'}))

@@ -125,8 +125,22 @@ def test_what_gives_no_interval_is_refused(judged):
     no(ValueError, 'no value', 'class', columns=(np.arange(300) == 0, good))   # one of the rare class: missing in a third of the draws
     no(ValueError, '1 in each', 'share_interval', of=metrics.accuracy_score, columns=([1]*20, [1]*20))
     no(ValueError, 'column', columns=())
+    no(ValueError, 'different labels', columns=(pd.Series(y), pd.Series(good)[::-1]))
+    no(TypeError, 'column 1', 'abc', columns=('abc', good))
+    no(TypeError, 'score', 'accuracy', of='accuracy')
+    no(TypeError, 'groups', '(300, 2)', groups=np.ones((300, 2)))
+    for gives in (lambda y, p: p, lambda y, p: None, lambda y, p: 'x', lambda y, p: np.nan, lambda y, p: [1.]): no(ValueError, 'score is', of=gives)
+    no(ValueError, 'draws is 1', draws=1)
     def stops(y, p): raise KeyError('mine')
     no(KeyError, 'mine', of=stops)
+
+def test_a_draw_in_which_a_score_is_not_defined_is_no_score():
+    "scikit-learn calls precision 0, with a warning, where nobody was called sick; that 0 must not count."
+    y, says = np.arange(40) < 20, np.arange(40) < 2
+    refuses(ValueError, lambda: interval(metrics.precision_score, y, says, draws=100), 'no value', 'of 100')
+    def one_class(y): return 1/len(set(y)) if len(set(y)) > 1 else float('one')
+    refuses(ValueError, lambda: interval(one_class, [0, 0, 0, 1], draws=50), 'no value')
+    refuses(ValueError, lambda: interval(lambda y: float('mine'), [0, 1]), 'mine')   # not a matter of luck
 
 # Two models on the same rows
 
@@ -179,6 +193,8 @@ def test_what_cannot_be_compared_is_refused(two):
     refuses(TypeError, lambda: paired_difference(np.ones((3, 2)), np.ones((3, 2))), '(3, 2)')
     refuses(TypeError, lambda: paired_difference(pd.Series([True, None]), [1, 0]), 'object')
     refuses(ValueError, lambda: paired_difference([], []), 'rows: 0')
+    refuses(ValueError, lambda: paired_difference(pd.Series([1, 0]), pd.Series([0, 1], index=[1, 0])), 'different labels')
+    refuses(TypeError, lambda: paired_difference(None, [1]), 'a is None')
     refuses(ValueError, lambda: paired_difference([1, 0], [0, 1], groups=['x', 'x']), 'groups: 1')
     refuses(ValueError, lambda: paired_difference([1, 0], [0, 1], draws=1.5), 'draws')
 
@@ -224,6 +240,15 @@ def test_it_splits_as_the_model_and_the_groups_ask(table):
     assert apart.validation.all() and not apart.training.any()
     assert LearningCurve(LinearRegression(), x, y, sizes=2, cv=TimeSeriesSplit(3)).validation.shape == (3, 2)
 
+def test_sizes_and_scorers_of_all_kinds(table):
+    x, y = table
+    assert list(LearningCurve(LinearRegression(), x, y, sizes=[50, 50, 90]).sizes) == [50, 90]   # and no warning
+    c = LearningCurve(LinearRegression(), pd.DataFrame(x), pd.Series(y), sizes=2, scoring=metrics.make_scorer(metrics.mean_absolute_error))
+    assert c.scoring == 'score' and (c.validation > 0).all()
+    named = LearningCurve(LogisticRegression(), x, np.where(y > 0, 'yes', 'no'), sizes=2)
+    assert np.array_equal(named.validation, LearningCurve(LogisticRegression(), x, y > 0, sizes=2).validation)
+    assert len(set(interval(np.mean, y, groups=[1, '1']*150, draws=20))) == 2   # 1 and '1' are two groups
+
 def test_it_draws_itself(table):
     x, y = table
     c = LearningCurve(LinearRegression(), x, y, sizes=3)
@@ -247,6 +272,10 @@ def test_no_learning_curve_for_bad_tables(table):
     no(ValueError, 'groups: 2', groups=np.arange(300) % 2)
     no(ValueError, 'one class', y=np.arange(300) < 8, model=LogisticRegression(), sizes=[5, 100])
     no(ValueError, 'nothing', scoring='nothing')
+    no(ValueError, 'rarest class: 2', y=np.arange(300) < 2, model=LogisticRegression())
+    no(ValueError, 'smaller cv', x=x[:6], y=y[:6])   # R² of one row
+    no(ValueError, 'different labels', x=pd.DataFrame(x), y=pd.Series(y)[::-1])
+    no(TypeError, 'answers', y=None)
 
 # The tables of the hunt
 
@@ -273,3 +302,13 @@ def test_accusations_are_answered(capsys):
         assert sum('✗' in w for w in wrong) == 3 and not any(f"'{word}' it is" in w for w in wrong for word in leaks.LEAKS if '✗' in w)
     assert "['choice', 'people', 'future', 'copies']" in said(A='leak') and '✗' in said(A=[1]) and '✗' in said(A=None)
     refuses(ValueError, lambda: leaks.accuse(E='copies'), "'E'", 'A, B, C, D')
+
+def test_the_costs_that_exercise_3_names():
+    from fastlessons.exercises.l10 import _COLUMNS, _cost, _town
+    train, valid = _town(6000, 1), _town(20000, 101)
+    sick, rows = valid['sick'].to_numpy(), valid[_COLUMNS]
+    assert [round(_cost(np.full(20000, f), sick), 1) for f in (False, True)] == [10.5, 4.7]
+    linear = LogisticRegression().fit(train[_COLUMNS], train['sick']).predict_proba(rows)[:, 1]
+    assert [round(_cost(linear > cut, sick), 1) for cut in (.5, 5/205)] == [10.3, 4.1]
+    odds = rows['iron'] - .5 + np.log(np.cosh(1.8*rows['salt'])) - 1.62 + np.log(.05/.95)   # the rule that made the data
+    assert round(_cost((odds > np.log(5/200)).to_numpy(), sick), 1) == 2.9

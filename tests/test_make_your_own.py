@@ -137,3 +137,14 @@ def test_09_own_days(tmp_path, monkeypatch, capsys):
     run('09', tmp_path, monkeypatch)
     network, week = (float(line.split()[-1]) for line in capsys.readouterr().out.splitlines())
     assert network < week
+
+def test_10_own_table(tmp_path, monkeypatch, capsys):
+    "Fifty customers of eight rows each, in which a column of their own decides; the text column is left out."
+    rng = np.random.default_rng(0)
+    who = np.repeat(np.arange(50), 8)
+    use = rng.normal(size=400)
+    leaves = np.where(rng.random(400) < 1/(1 + np.exp(-3*use)), 'yes', 'no')
+    pd.DataFrame(dict(customer=who, use=use, town='Bonn', luck=rng.random(400), churn=leaves)).to_csv(tmp_path/'mine.csv', index=False)
+    ns = run('10', tmp_path, monkeypatch)
+    low, high = eval(capsys.readouterr().out.split('interval: ')[1])
+    assert .6 < low < .78 < high < .9 and high - low < .15 and list(ns['X']) == ['use', 'luck']

@@ -1,5 +1,5 @@
 "Projects: the reviewer accepts any right solution, gives a wrong one the right advice, and ends whatever a notebook does."
-import re, subprocess, sys, time
+import json, re, subprocess, sys, time
 from io import BytesIO
 from pathlib import Path
 
@@ -122,7 +122,7 @@ def test_broken_cells_are_named_and_the_rest_runs(tmp_path):
            'rows = []\nwhile True: rows.append(bytearray(10**8))': 'MemoryError', "input('How many?')": 'StdinNotImplementedError', 'import no_such_package': 'ModuleNotFoundError',
            '!ls': 'PermissionError', "import socket\nsocket.create_connection(('93.184.216.34', 80), 2)": 'PermissionError', 'def broken(:': 'SyntaxError',
            'print(undefined)': 'NameError', 'os.kill(os.getppid(), 9)': 'PermissionError', "print('x'*300_000)": 'printed'}
-    good = ["open('mine.txt', 'w').write('hello')\nos.remove('mine.txt')", 'import tempfile\nwith tempfile.TemporaryDirectory() as d: open(d+"/a", "w")', 'import numpy, pandas']
+    good = ["open('mine.txt', 'w').write('hello')\nos.remove('mine.txt')", 'import tempfile\nwith tempfile.TemporaryDirectory() as d: open(d+"/a", "w")', '1 + 1']
     cells = [f'PATH = {str(theirs/"precious.txt")!r}', *bad, *good, 'import os\nos._exit(3)', '1 + 1', '2 + 2']
     found = trouble(cells, tmp_path, cell=4, memory=2 << 30, shown=100_000)
     n = len(bad)
@@ -133,6 +133,16 @@ def test_broken_cells_are_named_and_the_rest_runs(tmp_path):
     assert all(t.todo and t.says and t.line for t in found.values()) and found[11].line == 'import no_such_package'
     v = review._line_of_run(list(found.values()), set(), set())
     assert not v.met and 'Code cell 2' in v.says and f'{n+1} more cells' in v.says
+
+@pytest.mark.slow
+def test_a_notebook_of_an_older_format(tmp_path):
+    "As Colab writes them: cells without names."
+    nb = dict(cells=[dict(cell_type='markdown', metadata={}, source=['# A']), dict(cell_type='code', metadata={}, source=['1/0'], outputs=[], execution_count=None),
+                     dict(cell_type='code', metadata={}, source=['2\n', '3'], outputs=[], execution_count=None)], metadata={}, nbformat=4, nbformat_minor=0)
+    (tmp_path/'old.ipynb').write_text(json.dumps(nb))
+    (tmp_path/'own').mkdir()
+    read = review.read_work(tmp_path/'old.ipynb')
+    assert [t.kind for t in review.rerun(read, str(tmp_path/'own'), Limits())] == ['ZeroDivisionError'] and read.cells[2].outputs[0].data['text/plain'] == '3'
 
 @pytest.mark.slow
 def test_a_loop_that_cannot_be_interrupted(tmp_path):
@@ -287,6 +297,9 @@ def test_projects_are_found(monkeypatch):
     for p in course.projects():
         module = check.load(p.number)
         assert module.NAMES and 5 <= len(RUBRICS[p.number]) + 2 <= 8 and p.title and p.promise and p.time and p.data
+
+def test_badges_lead_to_the_starter():
+    for p in course.projects(): assert p.badges.count(f'/nbs/projects/{p.path.name}') == 2
 
 def test_the_command_gives_out_a_project(cmd, monkeypatch):
     assert 'P1_bike_sharing' in cmd('list')[1]

@@ -23,7 +23,7 @@ def settings():
     return dict(cfg['DEFAULT'])
 
 def badges(name):
-    "Return the line of badges for the notebook `name`, e.g. '01_pets'."
+    "Return the line of badges for a notebook, e.g. '01_pets', by its path in nbs."
     s = settings()
     repo = s['repo_url'].removeprefix('https://github.com/')
     page = f"{repo}/blob/{s['branch']}/nbs/{name}.ipynb"
@@ -149,8 +149,9 @@ def save(number):
     nb = nbformat.read(path, 4)
     line = re.compile(r'^\[!\[Open in Colab\].*$', re.M)   # both made from settings.ini
     lines = re.compile(r'^try: import fastlessons\n.+\n.+%pip.+\n', re.M)
+    name = path.relative_to(NBS).with_suffix('').as_posix()
     for c in nb.cells:
-        if c.cell_type == 'markdown': c.source = line.sub(badges(path.stem), c.source)
+        if c.cell_type == 'markdown': c.source = line.sub(badges(name), c.source)
         elif lines.search(c.source): c.source = lines.sub(installer(path), c.source)
     execute(nb, path.parent)
     for c in nb.cells:

@@ -155,7 +155,8 @@ class LearnersCode:
 
     def _start(self):
         "Start the process, in a new folder."
-        self.folder = tempfile.TemporaryDirectory(prefix='fl-')
+        self.folder = tempfile.TemporaryDirectory(prefix='fl-',
+                                                  ignore_cleanup_errors=True)
         code = 'from fastlessons.projects.worker import answer_all; answer_all()'
         command = [*without_network(), sys.executable, '-c', code, self.project,
                    self.folder.name, str(self.limits.memory)]

@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['LEAKS', 'genes', 'patients', 'customers', 'fevers', 'accuse']
 
-# %% ../../nbs/lib/samples/leaks.ipynb #ea1b89ae
+# %% ../../nbs/lib/samples/leaks.ipynb #32b03f8f
 import numpy as np
 
 from ..core import check_name, document, say
 
-# %% ../../nbs/lib/samples/leaks.ipynb #39b32810
+# %% ../../nbs/lib/samples/leaks.ipynb #3483ef52
 def genes(
     seed:int=0, # of what is drawn
 )->tuple: # (values (60,5000), who is ill (60,): 0 and 1)
@@ -18,7 +18,7 @@ def genes(
     rng = np.random.default_rng(seed)
     return rng.normal(size=(60, 5000)), rng.permutation(np.repeat([0, 1], 30))
 
-# %% ../../nbs/lib/samples/leaks.ipynb #bd264132
+# %% ../../nbs/lib/samples/leaks.ipynb #a5d16e49
 def patients(
     seed:int=0, # of what is drawn
 )->'pd.DataFrame': # 1,000 rows: `patient`, `v1` to `v8`, `ill`
@@ -32,7 +32,7 @@ def patients(
     ill = rng.integers(0, 2, 100)[who]
     return table.assign(ill=ill).sample(frac=1, random_state=seed, ignore_index=True)
 
-# %% ../../nbs/lib/samples/leaks.ipynb #fb9a90bb
+# %% ../../nbs/lib/samples/leaks.ipynb #a5ea3240
 def customers(
     seed:int=0, # of what is drawn
 )->'pd.DataFrame': # 1,800 rows: `v1` to `v5`, `left`
@@ -45,7 +45,7 @@ def customers(
     rows = np.r_[np.arange(1000), np.tile(np.arange(100), 8)]
     return table.loc[rng.permutation(rows)].reset_index(drop=True)
 
-# %% ../../nbs/lib/samples/leaks.ipynb #80a65c4d
+# %% ../../nbs/lib/samples/leaks.ipynb #5e253784
 def fevers(
     n:int, # people
     seed:int=0, # of what is drawn
@@ -56,13 +56,13 @@ def fevers(
     fever = (rng.normal(size=n) + 1.35*ill)[:, None]
     return fever, fever + .02*rng.normal(size=(n, 12)), ill
 
-# %% ../../nbs/lib/samples/leaks.ipynb #50ae1128
+# %% ../../nbs/lib/samples/leaks.ipynb #338e843e
 LEAKS = dict(choice='something was chosen or learned with the help of all rows',
              people='rows of one person stand in training and in validation',
              future='the model knows what comes after the rows that it predicts',
              copies='the same rows stand in training and in validation')
 
-# %% ../../nbs/lib/samples/leaks.ipynb #6acde9e2
+# %% ../../nbs/lib/samples/leaks.ipynb #ec1db57c
 # letter -> the right word, where to look, what one sees there
 _CASES = dict(
     A=('choice', 'read the two lines of code from top to bottom: which of them sees '
@@ -88,7 +88,7 @@ def _verdict(letter, word):
     if word not in list(LEAKS): return '✗', f'one of the words {list(LEAKS)} please'
     return '✗', f'not {word!r}. A hint: {look}'
 
-# %% ../../nbs/lib/samples/leaks.ipynb #69ac7333
+# %% ../../nbs/lib/samples/leaks.ipynb #25b0090b
 def accuse(
     **said, # letter of a score, A to D -> one of the words of `LEAKS`, or dots
 )->None: # raises ValueError for another letter
@@ -97,5 +97,5 @@ def accuse(
         mark, text = _verdict(check_name(letter, _CASES, 'score'), word)
         say(mark, letter, text)
 
-# %% ../../nbs/lib/samples/leaks.ipynb #27f0e3a6
+# %% ../../nbs/lib/samples/leaks.ipynb #23019a42
 document(globals())
