@@ -876,6 +876,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'fastlessons/numpy_net.py'),
                                        'fastlessons.numpy_net._like': ('numpy_net.html#_like', 'fastlessons/numpy_net.py'),
                                        'fastlessons.numpy_net._numbers': ('numpy_net.html#_numbers', 'fastlessons/numpy_net.py'),
+                                       'fastlessons.numpy_net._r2': ('numpy_net.html#_r2', 'fastlessons/numpy_net.py'),
                                        'fastlessons.numpy_net._sums': ('numpy_net.html#_sums', 'fastlessons/numpy_net.py'),
                                        'fastlessons.numpy_net.backward': ('numpy_net.html#backward', 'fastlessons/numpy_net.py'),
                                        'fastlessons.numpy_net.forward': ('numpy_net.html#forward', 'fastlessons/numpy_net.py'),
