@@ -13,7 +13,7 @@ from fastlessons.projects import guard
 from fastlessons.projects.guard import Limits
 from fastlessons.projects.rubric import RUBRICS
 from fastlessons.projects.worker import LearnersCode, Stopped, pack, unpack
-from p1_work import ANSWERS, BATCH, LOOP, STARTER, TITLES, WRONG, handed_in
+from p1_work import ANSWERS, BATCH, LOOP, RIGHT, STARTER, TITLES, WRONG, handed_in
 from test_cli import call, folder   # noqa: F401 (fixtures)
 
 P1 = course.find_project('P1')
@@ -63,6 +63,13 @@ def test_a_right_solution_meets_every_line(handed):
 def test_another_style_is_as_good():
     lines = judged(LOOP)
     assert len(lines) == 6 and all(v.met for v in lines.values()), lines
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', RIGHT)
+def test_other_right_ways(name):
+    gaps, lines = RIGHT[name]
+    found = judged(gaps, *lines)
+    assert len(found) == len(lines) and all(v.met for v in found.values()), found
 
 FAST = 'forgotten transpose', 'sigmoid at the output', 'one global variable'
 
