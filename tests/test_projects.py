@@ -101,7 +101,7 @@ def test_copied_outputs_prove_nothing(handed):
     assert not v.met and 'P1.1' in v.says and 'outputs' in v.says and 'Never copy' in v.todo
     assert [t for t, w in r.lines.items() if w.met] == [TITLES['questions']] and '0.101' not in review.review_page(r) + review.review_text(r)
     text = review.review_text(r)
-    assert '1 of 8' in text and 'code cell 5, `def forward(self, X):`' in text
+    assert '1 of 8' in text and 'code cell 6, `def forward(self, X):`' in text
 
 def test_half_of_the_questions():
     nb = handed_in({}, ANSWERS[:2] + ['yes'])
