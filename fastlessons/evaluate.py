@@ -9,8 +9,8 @@ __all__ = ['share_interval', 'interval', 'paired_difference', 'LearningCurve']
 import warnings
 from statistics import NormalDist
 import numpy as np, pandas as pd
-from .core import check_int, check_number, check_rows, check_same_length
-from .core import document
+from .core import as_list, as_numbers, check_int, check_number, check_rows
+from .core import check_same_length, check_same_rows, document
 from .plots import axes, plot_level, plot_lines
 
 # %% ../nbs/10_evaluate.ipynb #a38cb5fd
@@ -34,9 +34,9 @@ def share_interval(
 def _groups(n, groups):
     "Return for each of n rows the number of its group."
     if groups is None: return np.arange(n)
-    groups = np.asarray(groups)
+    groups = pd.Series(as_list(groups, 'groups'), dtype=object)   # 1 is not '1'
     check_same_length(rows=range(n), groups=groups)
-    check_rows(groups, pd.isna(groups), 'has gaps', 'Name a group for each.', 'groups')
+    check_rows(groups, groups.isna(), 'has gaps', 'Name a group for each.', 'groups')
     return pd.factorize(groups)[0]
 
 def _check_many(number, groups):
@@ -83,34 +83,24 @@ def interval(
     seed:int=0, # of the draws
 )->tuple: # (lowest, highest) score; raises ValueError
     "Give the interval of any score, by drawing the rows again (Efron's bootstrap)."
-    check_int(draws=draws)
+    if not callable(score): raise TypeError(f'score is {score!r}. Expected a function.')
+    check_int(2, draws=draws)
     check_number(above=0, below=1, level=level)
-    columns = {f'column {k}': np.asarray(c) for k, c in enumerate(columns, 1)}
+    columns = {f'column {k}': c for k, c in enumerate(columns, 1)}
     if not columns: raise ValueError('There is no column. Expected what score takes.')
-    check_same_length(**columns)
+    check_same_rows(**columns)
+    columns = {name: np.asarray(c) for name, c in columns.items()}
     number = _groups(len(columns['column 1']), groups)
     _check_many(number, groups)
     for name, c in columns.items():
         gaps = pd.isna(c).reshape(len(c), -1).any(1)
         check_rows(c, gaps, 'has gaps', 'Leave these rows out of all.', name)
+    check_number(score=score(*columns.values()))   # of all rows: says its own errors
     rows = _draw(number, np.random.default_rng(seed))
-    score(*columns.values())   # what is wrong with it is said as it is
     found = [_score_of(score, [c[i] for c in columns.values()])
              for i, _ in zip(rows, range(draws))]
     _check_draws(np.asarray(found, float))
     return tuple(np.quantile(found, [(1 - level)/2, (1 + level)/2]).tolist())
-
-# %% ../nbs/10_evaluate.ipynb #04f7dded
-def _numbers(name, v):
-    "Return a column as numbers; refuse what is none."
-    v = np.asarray(v)
-    if v.ndim != 1 or v.dtype.kind not in 'biuf':
-        raise TypeError(f'{name} is {v.dtype} of shape {v.shape}. Expected (n,): for '
-                        'each row a number, or True or False.')
-    v = v.astype(float)
-    check_rows(v, ~np.isfinite(v), 'should hold finite numbers',
-               'Leave these rows out of both.', name)
-    return v
 
 # %% ../nbs/10_evaluate.ipynb #f74bc2d9
 def paired_difference(
@@ -121,8 +111,10 @@ def paired_difference(
     seed:int=0, # of the coins
 )->tuple: # (how much better B is, margin of chance, how often luck gives as much)
     "Compare two models on the same rows; raises TypeError, ValueError."
-    a, b = _numbers('a', a), _numbers('b', b)
-    check_same_length(a=a, b=b)
+    check_same_rows(a=a, b=b)
+    a, b = as_numbers(a), as_numbers(b)
+    if not a.ndim == b.ndim == 1:
+        raise ValueError(f'The shapes are {a.shape} and {b.shape}. Expected (n,).')
     check_int(draws=draws)
     number = _groups(len(a), groups)
     _check_many(number, groups)
@@ -132,19 +124,33 @@ def paired_difference(
     rng = np.random.default_rng(seed)
     tossed = [rng.choice([-1, 1], len(gains))@gains for _ in range(draws)]
     as_much = np.abs(tossed) >= abs(gains.sum())*(1 - 1e-9)
-    return better, margin, (1 + as_much.sum())/(1 + draws)
+    return float(better), float(margin), float(1 + as_much.sum())/(1 + draws)
 
 # %% ../nbs/10_evaluate.ipynb #1757030c
-def _splitter(model, cv, number, groups, seed):
+def _splitter(model, y, cv, number, groups, seed):
     "Return what cuts the rows into `cv` parts: by groups, or in a random order."
     from sklearn.base import is_classifier
     from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
     check_int(2, cv=cv)
     n, what = len(set(number)), 'rows' if groups is None else 'groups'
-    if n < cv: raise ValueError(f'cv: {cv}, {what}: {n}. Expected {cv} {what} or more.')
+    stratify = groups is None and is_classifier(model)
+    if stratify and n: n, what = pd.Series(y).value_counts().min(), 'rarest class'
+    if n < cv: raise ValueError(f'cv: {cv}, {what}: {n}. Expected {cv} or more.')
     if groups is not None: return GroupKFold(cv)
-    kind = StratifiedKFold if is_classifier(model) else KFold
-    return kind(cv, shuffle=True, random_state=seed)
+    return (StratifiedKFold if stratify else KFold)(cv, shuffle=True, random_state=seed)
+
+def _learn(model, X, y, **settings):
+    "Call scikit-learn's function; refuse what it only warns of."
+    from sklearn.exceptions import UndefinedMetricWarning
+    from sklearn.model_selection import learning_curve
+    with warnings.catch_warnings():
+        warnings.simplefilter('error', UndefinedMetricWarning)
+        warnings.filterwarnings('ignore', 'Removed duplicate')   # of the sizes
+        try: return learning_curve(model, X, y, shuffle=True, error_score='raise',
+                                   **settings)
+        except UndefinedMetricWarning as e:
+            raise ValueError(f'{e} Expected more rows in each part: a smaller cv, or '
+                             'more rows.') from e
 
 # %% ../nbs/10_evaluate.ipynb #a83bf3dc
 class LearningCurve:
@@ -162,20 +168,19 @@ class LearningCurve:
         scoring:str=None, # scikit-learn's name of a score; None: the model's own
         seed:int=0, # of the order of the rows
     ):
-        from sklearn.model_selection import learning_curve
-        check_same_length(rows=X, answers=y)
+        check_same_rows(rows=X, answers=y)
         number = _groups(len(y), groups)
         if np.ndim(sizes) == 0:
             check_int(2, sizes=sizes)
             sizes = np.linspace(1/sizes, 1, sizes)
         if np.ndim(cv) == 0 and not hasattr(cv, 'split'):
-            cv = _splitter(model, cv, number, groups, seed)
-        self.sizes, *found = learning_curve(
-            model, X, y, groups=groups, train_sizes=sizes, cv=cv, scoring=scoring,
-            shuffle=True, random_state=seed, error_score='raise')
-        loss = str(scoring).startswith('neg_')
+            cv = _splitter(model, y, cv, number, groups, seed)
+        self.sizes, *found = _learn(model, X, y, groups=groups, train_sizes=sizes,
+                                    cv=cv, scoring=scoring, random_state=seed)
+        name = scoring if isinstance(scoring, str) else 'score'
+        loss = name.startswith('neg_')
         self.training, self.validation = (-s.T if loss else s.T for s in found)
-        self.scoring = (scoring or 'score').removeprefix('neg_').replace('_', ' ')
+        self.scoring = name.removeprefix('neg_').replace('_', ' ')
 
     def plot(self,
         baseline:dict=None, # name -> score of what knows nothing

@@ -54,7 +54,10 @@ def backward(
 def _numbers(values, name, ndim):
     "Return an array of finite numbers, or say what is wrong with them."
     sparse = hasattr(values, 'tocsr')   # scipy's, which keeps only what is not 0
-    try: x = values.tocsr().astype(float) if sparse else np.asarray(values, float)
+    try:
+        kind = np.asarray(values).dtype   # times would become numbers, without a word
+        if kind.kind in 'cmM': raise TypeError(f'its type is {kind}')
+        x = values.tocsr().astype(float) if sparse else np.asarray(values, float)
     except (TypeError, ValueError) as e:
         raise ValueError(f'{name} holds what is no number: {e}. Expected numbers: turn '
                          'words into columns of 0 and 1.') from e
@@ -96,6 +99,12 @@ def _sums(net, X):
                          f'fit, in their order: {net.names_[:4]}.')
     return forward(net.layers_, x, net.act)[-1][:, 0]
 
+def _r2(said, y):
+    "Return R², as scikit-learn does: 0 or 1 where all answers are alike."
+    check_same_length(predictions=said, answers=y)
+    rest, whole = ((said - y)**2).sum(), ((y - y.mean())**2).sum()
+    return float(1 - rest/whole) if whole else float(rest == 0)
+
 def _like(X, values):
     "Put values into the kind of container that the records came in."
     if hasattr(X, 'columns'): return pd.Series(values, X.index)
@@ -118,8 +127,8 @@ class NumpyNet:
         seed:int=0, # of the first weights and of the shuffling
     ):
         self.hidden, self.act = as_list(hidden, 'hidden', int), act
-        self.lr, self.epochs, self.bs, self.seed = lr, epochs, bs, seed
-        self.momentum, self.wd = momentum, wd
+        self.lr, self.epochs, self.bs = lr, epochs, bs
+        self.momentum, self.wd, self.seed = momentum, wd, seed
         _check_settings(self)
 
     def _answers(self, y): return _numbers(y, 'y', 1)
@@ -148,14 +157,14 @@ class NumpyNet:
         steps, self.log_ = self.epochs*batches, dict(train=[], valid=[])
         for epoch in range(self.epochs):
             losses = []
-            for k, rows in enumerate(np.array_split(rng.permutation(len(y)), batches)):
-                lr = self.lr*(1 - (epoch*batches + k)/steps)
+            for rows in np.array_split(rng.permutation(len(y)), batches):
+                step = epoch*batches + len(losses)
+                lr = self.lr*(1 - step/steps)
                 losses.append(self._step(x[rows], y[rows], speeds, lr))
-                _check_loss(self, losses[-1], limit, epoch*batches + k + 1)
+                _check_loss(self, losses[-1], limit, step + 1)
             self.log_['train'].append(float(np.mean(losses)))
-            if valid is None: continue
-            loss = self._loss(_sums(self, valid[0]), self._answers(valid[1]))
-            self.log_['valid'].append(loss)
+            if valid: self.log_['valid'].append(self._loss(_sums(self, valid[0]),
+                                                           self._answers(valid[1])))
 
     def _step(self, x, y, speeds, lr):
         "Move all weights and biases once; return the loss before."
@@ -180,10 +189,7 @@ class NumpyNet:
         y:pd.Series, # right answers (n,)
     )->float: # R²: 1 is perfect, 0 as good as always the mean, below 0 worse
         "Say how much of the variance of the answers is predicted."
-        said, y = np.asarray(self.predict(X)), self._answers(y)
-        check_same_length(predictions=said, answers=y)
-        rest, whole = ((said - y)**2).sum(), ((y - y.mean())**2).sum()
-        return float(1 - rest/whole) if whole else float(rest == 0)
+        return _r2(np.asarray(self.predict(X)), self._answers(y))
 
 # %% ../nbs/09_numpy_net.ipynb #n09cls
 class NumpyClassifier(NumpyNet):

@@ -125,6 +125,12 @@ def test_what_gives_no_interval_is_refused(judged):
     no(ValueError, 'no value', 'class', columns=(np.arange(300) == 0, good))   # one of the rare class: missing in a third of the draws
     no(ValueError, '1 in each', 'share_interval', of=metrics.accuracy_score, columns=([1]*20, [1]*20))
     no(ValueError, 'column', columns=())
+    no(ValueError, 'different labels', columns=(pd.Series(y), pd.Series(good)[::-1]))
+    no(TypeError, 'column 1', 'abc', columns=('abc', good))
+    no(TypeError, 'score', 'accuracy', of='accuracy')
+    no(TypeError, 'groups', '(300, 2)', groups=np.ones((300, 2)))
+    for gives in (lambda y, p: p, lambda y, p: None, lambda y, p: 'x', lambda y, p: np.nan, lambda y, p: [1.]): no(ValueError, 'score is', of=gives)
+    no(ValueError, 'draws is 1', draws=1)
     def stops(y, p): raise KeyError('mine')
     no(KeyError, 'mine', of=stops)
 
@@ -181,12 +187,13 @@ def test_groups_count_once():
 def test_what_cannot_be_compared_is_refused(two):
     a, b = two
     refuses(ValueError, lambda: paired_difference(a, b[1:]), '300', '299')
-    refuses(ValueError, lambda: paired_difference([.1, np.nan], [1, 2]), 'a', 'nan', 'both')
-    refuses(ValueError, lambda: paired_difference([.1, np.inf], [1, 2]), 'inf')
-    refuses(TypeError, lambda: paired_difference(['yes', 'no'], ['no', 'no']), 'number')
-    refuses(TypeError, lambda: paired_difference(np.ones((3, 2)), np.ones((3, 2))), '(3, 2)')
+    for gap in (np.nan, np.inf): refuses(ValueError, lambda: paired_difference([.1, gap], [1, 2]), '1 of 2', 'finite')
+    refuses(TypeError, lambda: paired_difference(['yes', 'no'], ['no', 'no']), 'numbers')
+    refuses(ValueError, lambda: paired_difference(np.ones((3, 2)), np.ones((3, 2))), '(3, 2)', '(n,)')
     refuses(TypeError, lambda: paired_difference(pd.Series([True, None]), [1, 0]), 'object')
     refuses(ValueError, lambda: paired_difference([], []), 'rows: 0')
+    refuses(ValueError, lambda: paired_difference(pd.Series([1, 0]), pd.Series([0, 1], index=[1, 0])), 'different labels')
+    refuses(TypeError, lambda: paired_difference(None, [1]), 'a is None')
     refuses(ValueError, lambda: paired_difference([1, 0], [0, 1], groups=['x', 'x']), 'groups: 1')
     refuses(ValueError, lambda: paired_difference([1, 0], [0, 1], draws=1.5), 'draws')
 
@@ -232,6 +239,15 @@ def test_it_splits_as_the_model_and_the_groups_ask(table):
     assert apart.validation.all() and not apart.training.any()
     assert LearningCurve(LinearRegression(), x, y, sizes=2, cv=TimeSeriesSplit(3)).validation.shape == (3, 2)
 
+def test_sizes_and_scorers_of_all_kinds(table):
+    x, y = table
+    assert list(LearningCurve(LinearRegression(), x, y, sizes=[50, 50, 90]).sizes) == [50, 90]   # and no warning
+    c = LearningCurve(LinearRegression(), pd.DataFrame(x), pd.Series(y), sizes=2, scoring=metrics.make_scorer(metrics.mean_absolute_error))
+    assert c.scoring == 'score' and (c.validation > 0).all()
+    named = LearningCurve(LogisticRegression(), x, np.where(y > 0, 'yes', 'no'), sizes=2)
+    assert np.array_equal(named.validation, LearningCurve(LogisticRegression(), x, y > 0, sizes=2).validation)
+    assert len(set(interval(np.mean, y, groups=[1, '1']*150, draws=20))) == 2   # 1 and '1' are two groups
+
 def test_it_draws_itself(table):
     x, y = table
     c = LearningCurve(LinearRegression(), x, y, sizes=3)
@@ -255,6 +271,10 @@ def test_no_learning_curve_for_bad_tables(table):
     no(ValueError, 'groups: 2', groups=np.arange(300) % 2)
     no(ValueError, 'one class', y=np.arange(300) < 8, model=LogisticRegression(), sizes=[5, 100])
     no(ValueError, 'nothing', scoring='nothing')
+    no(ValueError, 'rarest class: 2', y=np.arange(300) < 2, model=LogisticRegression())
+    no(ValueError, 'smaller cv', x=x[:6], y=y[:6])   # R² of one row
+    no(ValueError, 'different labels', x=pd.DataFrame(x), y=pd.Series(y)[::-1])
+    no(TypeError, 'answers', y=None)
 
 # The tables of the hunt
 

@@ -128,6 +128,16 @@ def test_08_own_pictures(things, tmp_path, monkeypatch, capsys):
     ns = run('08', tmp_path, monkeypatch)
     assert ns['classes'] == ['car', 'umbrella'] and ns['mine'].validate()[1] > .6
 
+def test_09_own_days(tmp_path, monkeypatch, capsys):
+    "Customers of a shop: the day of the week, a slow rise, and chance."
+    day = pd.date_range('2023-01-02', periods=400)
+    rng = np.random.default_rng(0)
+    sold = 100 + 40*(day.day_of_week > 4) + .1*np.arange(400) + rng.normal(0, 15, 400)
+    pd.DataFrame(dict(day=day, sold=sold.round())).sample(frac=1, random_state=0).to_csv(tmp_path/'mine.csv', index=False)
+    run('09', tmp_path, monkeypatch)
+    network, week = (float(line.split()[-1]) for line in capsys.readouterr().out.splitlines())
+    assert network < week
+
 def test_10_own_table(tmp_path, monkeypatch, capsys):
     "Fifty customers of eight rows each, in which a column of their own decides; the text column is left out."
     rng = np.random.default_rng(0)
@@ -138,3 +148,10 @@ def test_10_own_table(tmp_path, monkeypatch, capsys):
     ns = run('10', tmp_path, monkeypatch)
     low, high = eval(capsys.readouterr().out.split('interval: ')[1])
     assert .6 < low < .78 < high < .9 and high - low < .15 and list(ns['X']) == ['use', 'luck']
+
+def test_11_own_operation(monkeypatch, capsys):
+    from fastlessons import autograd
+    codes, _ = fences('11')
+    ns = {k: v for k, v in vars(autograd).items() if not k.startswith('__')}   # what the lesson's exported cells define
+    for code in codes: exec(code, ns)
+    assert np.mean((ns['error'].data)**2) < .01   # of a variance of one half

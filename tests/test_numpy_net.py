@@ -1,5 +1,5 @@
 "The network in numpy: its slopes against nudging and PyTorch, its training against PyTorch's, and bad input."
-import warnings
+import inspect, io, tokenize, warnings
 
 import numpy as np, pandas as pd, pytest, scipy.sparse, torch
 
@@ -122,7 +122,7 @@ def test_classifier(make):
     corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], float)
     for classes in (['no', 'yes'], [0, 1], [False, True], [3, 7]):
         y = [classes[k] for k in (0, 1, 1, 0)]
-        net = NumpyClassifier(4, 'tanh', lr=.5, epochs=300).fit(make(corners), y, valid=(make(corners), y))
+        net = NumpyClassifier(4, 'tanh', lr=1, epochs=100).fit(make(corners), y, valid=(make(corners), y))
         assert list(net.predict(make(corners))) == y and net.score(make(corners), y) == 1
         probs = net.predict_proba(make(corners))
         assert probs.shape == (4, 2) and np.allclose(probs.sum(axis=1), 1) and net.classes_.tolist() == classes
@@ -149,6 +149,9 @@ def test_what_does_not_fit_is_refused():
     refuses(ValueError, lambda: NumpyNet().fit(x[:, :0], y), '(10, 0)')
     refuses(ValueError, lambda: NumpyNet().fit([['a', 'b']], [1]), "'a'")
     refuses(ValueError, lambda: NumpyNet().fit(x, ['a']*10), "'a'")
+    refuses(ValueError, lambda: NumpyNet().fit(x, pd.Series(pd.date_range('2024-01-01', periods=10))), 'y holds', 'datetime')
+    refuses(ValueError, lambda: NumpyNet().fit(x*1j, y), 'complex')
+    refuses(ValueError, lambda: NumpyNet().fit([[1], [2, 3]], [1, 2]), 'X holds')
     refuses(ValueError, lambda: net.predict(x[:, :3]), '3 columns', '4')
     refuses(ValueError, lambda: net.score(x, y[:5]), '10 predictions and 5 answers')
     refuses(ValueError, lambda: NumpyNet().predict(x), 'fit')
@@ -186,13 +189,10 @@ def test_classifier_refuses():
     refuses(ValueError, lambda: net.score(x, [0, 1]), '4 predictions and 2 answers')
     refuses(ValueError, lambda: net.fit(x, [0, 1]), '4 records and 2 answers')
 
-def test_the_network_is_some_sixty_lines():
-    "Of code: without the texts that say what it does, and without the checks of bad input."
-    import ast, inspect
+def test_the_network_is_sixty_lines():
+    "Of code, a wrapped line counted once: without the texts that say what it does, and without the checks of bad input."
     def lines(o):
-        found = 0
-        for node in ast.walk(ast.parse(inspect.getsource(o))):
-            text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-            found += isinstance(node, ast.stmt) and not text
-        return found
-    assert lines(NumpyNet) + lines(forward) + lines(backward) + lines(numpy_net.sigmoid) + 1 <= 85
+        ends = io.StringIO(inspect.getsource(o)).readline
+        logical = [t.line.strip() for t in tokenize.generate_tokens(ends) if t.type == tokenize.NEWLINE]
+        return sum(not line.endswith('"') for line in logical)
+    assert 50 < sum(map(lines, (NumpyNet, forward, backward, numpy_net.sigmoid))) + 1 <= 60   # and the line of `ACTS`
