@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['GAP', 'PLAIN', 'home', 'bundle', 'writable', 'with_our_bin', 'tilde', 'atomic_write', 'Saved', 'check_name',
-           'get_column', 'check_rows', 'check_int', 'check_number', 'check_same_length', 'as_numbers', 'check_places',
-           'as_list', 'one_line', 'exact_key', 'in_order', 'distinct', 'look_up', 'say', 'progress', 'document',
-           'renamed']
+           'get_column', 'check_rows', 'check_int', 'check_number', 'check_same_length', 'check_same_rows',
+           'as_numbers', 'check_places', 'as_list', 'one_line', 'exact_key', 'in_order', 'distinct', 'look_up', 'say',
+           'progress', 'document', 'renamed']
 
 # %% ../nbs/lib/core.ipynb #d44103be
 import codecs, json, math, numbers, operator, os, sys, tempfile
@@ -300,6 +300,20 @@ def check_same_length(
     if len(set(n.values())) > 1:
         counts = ' and '.join(f'{v:,} {k}' for k, v in n.items())
         raise ValueError(f'{counts}. Expected as many of each.')
+
+# %% ../nbs/lib/core.ipynb #coresamerows
+def check_same_rows(
+    **columns, # what it is -> a list, an array, or a pandas Series or table
+)->None: # raises TypeError, ValueError
+    "Refuse columns of different lengths, and tables whose rows have other labels."
+    for name, c in columns.items():
+        if not hasattr(c, '__len__') or isinstance(c, str):
+            raise TypeError(f'{name} is {c!r}. Expected a list or an array.')
+    check_same_length(**columns)
+    labels = [c.index for c in columns.values() if hasattr(c, 'iloc')]
+    if not all(index.equals(labels[0]) for index in labels):
+        raise ValueError(f'The rows of {" and ".join(columns)} have different labels. '
+                         'Expected the same rows in one order, or arrays.')
 
 # %% ../nbs/lib/core.ipynb #bdb54406
 def as_numbers(

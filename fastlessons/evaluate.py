@@ -9,8 +9,8 @@ __all__ = ['share_interval', 'interval', 'paired_difference', 'LearningCurve']
 import warnings
 from statistics import NormalDist
 import numpy as np, pandas as pd
-from .core import as_list, check_int, check_number, check_rows
-from .core import check_same_length, document
+from .core import as_list, as_numbers, check_int, check_number, check_rows
+from .core import check_same_length, check_same_rows, document
 from .plots import axes, plot_level, plot_lines
 
 # %% ../nbs/10_evaluate.ipynb #a38cb5fd
@@ -38,16 +38,6 @@ def _groups(n, groups):
     check_same_length(rows=range(n), groups=groups)
     check_rows(groups, groups.isna(), 'has gaps', 'Name a group for each.', 'groups')
     return pd.factorize(groups)[0]
-
-def _check_same_rows(**columns):
-    "Refuse columns of different lengths, and tables whose rows have different labels."
-    for name, c in columns.items():
-        if np.ndim(c) == 0: raise TypeError(f'{name} is {c!r}. Expected rows.')
-    check_same_length(**columns)
-    labels = [c.index for c in columns.values() if hasattr(c, 'iloc')]
-    if not all(index.equals(labels[0]) for index in labels):
-        raise ValueError(f'The rows of {" and ".join(columns)} have different labels. '
-                         'Expected the same rows in one order, or arrays.')
 
 def _check_many(number, groups):
     "Refuse what says nothing of luck: a single row, or all rows in one group."
@@ -98,7 +88,7 @@ def interval(
     check_number(above=0, below=1, level=level)
     columns = {f'column {k}': c for k, c in enumerate(columns, 1)}
     if not columns: raise ValueError('There is no column. Expected what score takes.')
-    _check_same_rows(**columns)
+    check_same_rows(**columns)
     columns = {name: np.asarray(c) for name, c in columns.items()}
     number = _groups(len(columns['column 1']), groups)
     _check_many(number, groups)
@@ -112,18 +102,6 @@ def interval(
     _check_draws(np.asarray(found, float))
     return tuple(np.quantile(found, [(1 - level)/2, (1 + level)/2]).tolist())
 
-# %% ../nbs/10_evaluate.ipynb #04f7dded
-def _numbers(name, v):
-    "Return a column as numbers; refuse what is none."
-    v = np.asarray(v)
-    if v.ndim != 1 or v.dtype.kind not in 'biuf':
-        raise TypeError(f'{name} is {v.dtype} of shape {v.shape}. Expected (n,): for '
-                        'each row a number, or True or False.')
-    v = v.astype(float)
-    check_rows(v, ~np.isfinite(v), 'should hold finite numbers',
-               'Leave these rows out of both.', name)
-    return v
-
 # %% ../nbs/10_evaluate.ipynb #f74bc2d9
 def paired_difference(
     a:list, # model A's score of each row (n,), more is better: right or not, -loss, ...
@@ -133,8 +111,10 @@ def paired_difference(
     seed:int=0, # of the coins
 )->tuple: # (how much better B is, margin of chance, how often luck gives as much)
     "Compare two models on the same rows; raises TypeError, ValueError."
-    _check_same_rows(a=a, b=b)
-    a, b = _numbers('a', a), _numbers('b', b)
+    check_same_rows(a=a, b=b)
+    a, b = as_numbers(a), as_numbers(b)
+    if not a.ndim == b.ndim == 1:
+        raise ValueError(f'The shapes are {a.shape} and {b.shape}. Expected (n,).')
     check_int(draws=draws)
     number = _groups(len(a), groups)
     _check_many(number, groups)
@@ -188,7 +168,7 @@ class LearningCurve:
         scoring:str=None, # scikit-learn's name of a score; None: the model's own
         seed:int=0, # of the order of the rows
     ):
-        _check_same_rows(rows=X, answers=y)
+        check_same_rows(rows=X, answers=y)
         number = _groups(len(y), groups)
         if np.ndim(sizes) == 0:
             check_int(2, sizes=sizes)

@@ -76,6 +76,13 @@ def test_check_name_suggests():
     refuses(ValueError, lambda: core.check_name('Agee', ['Age', 'Sex'], 'column'), "no column 'Agee'", "Did you mean 'Age'?", 'There are: Age, Sex')
     refuses(ValueError, lambda: core.check_name(['Age'], ['Age'], 'column'), "no column ['Age']")
 
+def test_rows_are_the_same():
+    a = pd.Series([1, 2])
+    core.check_same_rows(a=a, b=a*2, c=[1, 2], d=np.ones((2, 3)), e=pd.DataFrame(dict(x=[1, 2])))
+    refuses(ValueError, lambda: core.check_same_rows(a=a, c=[0, 0], b=a[::-1]), 'a and c and b', 'different labels', 'one order')
+    refuses(ValueError, lambda: core.check_same_rows(a=a, b=[1]), '2 a and 1 b')
+    for odd in (None, 5, 'text', iter([1, 2])): refuses(TypeError, lambda: core.check_same_rows(a=a, b=odd), 'b is', 'a list')
+
 def test_check_same_length(): refuses(ValueError, lambda: core.check_same_length(texts='ab', labels=[1]), '2 texts and 1 labels', 'as many of each')
 
 def test_get_column_refuses_what_is_no_table():
