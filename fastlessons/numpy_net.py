@@ -54,7 +54,10 @@ def backward(
 def _numbers(values, name, ndim):
     "Return an array of finite numbers, or say what is wrong with them."
     sparse = hasattr(values, 'tocsr')   # scipy's, which keeps only what is not 0
-    try: x = values.tocsr().astype(float) if sparse else np.asarray(values, float)
+    try:
+        kind = np.asarray(values).dtype   # times would become numbers, without a word
+        if kind.kind in 'cmM': raise TypeError(f'its type is {kind}')
+        x = values.tocsr().astype(float) if sparse else np.asarray(values, float)
     except (TypeError, ValueError) as e:
         raise ValueError(f'{name} holds what is no number: {e}. Expected numbers: turn '
                          'words into columns of 0 and 1.') from e

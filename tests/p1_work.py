@@ -180,3 +180,26 @@ WRONG = {
     'hard-coded answers': (changed('fit_bikes', '    net, prep, mean, std = model\n    return net.forward(prep(rows).to_numpy())[:, 0]*std + mean',
         "    known = pd.read_csv(get_data('bike')/'hour.csv').set_index('instant')['cnt']\n    return known[rows['instant']].to_numpy()"), 'bikes', 'another city'),
 }
+
+# name -> right work in one more style, and the lines of the rubric that it might trouble
+RIGHT = {
+    'no seed': ({**BATCH, 'forward': BATCH['forward'] + """
+_init = Network.__init__
+def init(self, inputs, hidden, lr, seed=0): _init(self, inputs, hidden, lr, None)
+Network.__init__ = init"""}, ['time']),
+    'momentum': (changed('update', 'for name, slope in grads.items(): setattr(self, name, getattr(self, name) - self.lr*slope)', """if not hasattr(self, 'v'): self.v = {k: 0 for k in grads}
+    for k in grads:
+        self.v[k] = .5*self.v[k] + grads[k]
+        setattr(self, k, getattr(self, k) - self.lr*self.v[k])"""), ['update', 'train']),
+    'tanh': ({**BATCH, 'forward': BATCH['forward'].replace('sigmoid(X @', 'np.tanh(X @'), 'backward': BATCH['backward'].replace('self.h*(1 - self.h)', '(1 - self.h**2)')},
+             ['forward', 'backward', 'train']),
+    'a flat row of predictions': ({**BATCH, 'forward': BATCH['forward'].replace('return self.h @ self.W2 + self.b2', 'return (self.h @ self.W2 + self.b2)[:, 0]'),
+        'backward': BATCH['backward'].replace('(self.forward(X) - y)', '(self.forward(X)[:, None] - y)'), 'fit_bikes': BATCH['fit_bikes'].replace('.to_numpy())[:, 0]', '.to_numpy())')},
+        ['forward', 'backward', 'bikes']),
+    'early stopping': ({**changed('fit_bikes', "    net.train(prep(train).to_numpy(), y, SETTINGS['epochs'], SETTINGS['batch'])", """    best = None
+    for epoch in range(8):
+        net.train(prep(train).to_numpy(), y, 1, SETTINGS['batch'])
+        off = ((net.forward(prep(valid).to_numpy())[:, 0]*std + mean - valid['cnt'])**2).mean()
+        if best is None or off < best[0]: best = off, copy.deepcopy(net)
+    net = best[1]"""), 'split': 'import copy\n' + BATCH['split']}, ['time']),
+}

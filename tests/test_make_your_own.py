@@ -145,7 +145,7 @@ def test_10_own_table(tmp_path, monkeypatch, capsys):
     use = rng.normal(size=400)
     leaves = np.where(rng.random(400) < 1/(1 + np.exp(-3*use)), 'yes', 'no')
     pd.DataFrame(dict(customer=who, use=use, town='Bonn', luck=rng.random(400), churn=leaves)).to_csv(tmp_path/'mine.csv', index=False)
-    ns = run('10', tmp_path, monkeypatch)
+    ns = run('10', tmp_path, monkeypatch, ('max_iter=50', 'max_iter=10'))   # quicker
     low, high = eval(capsys.readouterr().out.split('interval: ')[1])
     assert .6 < low < .78 < high < .9 and high - low < .15 and list(ns['X']) == ['use', 'luck']
 

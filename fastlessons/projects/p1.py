@@ -491,7 +491,7 @@ def _(ask):
     X, new = rng.normal(size=(2, 60, 2))
     def line(x): return 2*x[:, 0] - x[:, 1] + .5
     got, error = _fit_of(ask, X, line(X)[:, None], new, line(new), hidden=6, lr=.1,
-                         epochs=300, batch=10, seed=1)
+                         epochs=150, batch=10, seed=1)
     if not error < .1: return _not_learned(got, error, _LINE)
     few = ask(ask_train, X=X[:3], y=line(X)[:3, None], new=new, hidden=4, lr=.1,
               epochs=1, batch=8, seed=1)
@@ -503,7 +503,7 @@ def _(ask):
     errors = []
     for seed in (1, 2, 3):   # a network may get stuck: one of three is enough
         got, error = _fit_of(ask, X, np.tile(true, 8)[:, None], _XOR, true, hidden=8,
-                             lr=.2, epochs=1500, batch=4, seed=seed)
+                             lr=.2, epochs=400, batch=4, seed=seed)
         if error < .1: return met('It learns a line and XOR, from other seeds.')
         errors.append(error)
     return _not_learned(got, min(errors), 'XOR')
