@@ -164,7 +164,7 @@ def _words(kind, says, limits):
 
 async def _run_all(client, limits, show, where):
     "Run the cells one by one; return the troubles."
-    troubles, there = [], True
+    troubles, there, most = [], True, limits.cell
     until = time.monotonic() + limits.whole
     cells = enumerate(client.nb.cells)   # older notebooks have no names for cells
     at = [i for i, c in cells if c.cell_type == 'code' and c.source.strip()]
@@ -175,7 +175,8 @@ async def _run_all(client, limits, show, where):
             kind, says = 'not run', ''
             if there and left > 0:
                 kind, says, there = await _try_cell(client, at[number-1],
-                                                    min(left, limits.cell))
+                                                    min(left, most))
+            if kind == 'time': most = limits.cell/3   # it may hang there again
             if kind == '' and client.flooded: kind = 'printed'
             if kind == '': continue
             says = _words(kind, says, limits)
@@ -353,10 +354,13 @@ def _place(statements, name):
 # %% ../nbs/lib/review.ipynb #36688c35
 _FIT = 'matmul|shapes|broadcast|dimension|aligned'
 
-def _of_stop(e, about, statements):
+def _of_stop(e, about):
     "Return the verdict on code that stopped."
     where = f' in {e.cell}, `{e.line}`' if e.cell else ''
     name = f'`{about}`' if about else 'The code'
+    if e.kind == 'late':
+        return needs_work(f'{name} was not asked, because `{e.says}` did not end in '
+                          'time.', f'Mend `{e.says}` first.', e.says)
     if e.kind == 'NotImplementedError' or e.says == 'not begun':
         return needs_work(f'Not begun: {name} still has its dots.',
                           'Write it, then run the check below it.', about)
@@ -372,6 +376,8 @@ def _of_stop(e, about, statements):
         return needs_work(says, 'Is it a global variable? Whatever a function needs, '
                           'give it as an argument, or keep it in `self`.', about)
     if e.kind == 'MemoryError': return needs_work(says, _TODO[e.kind], about)
+    if e.kind == 'ImportError':
+        return needs_work(says, 'Write it without that library.', about)
     if re.search(_FIT, e.says):
         todo = ('Write the shape of each factor beside it: (a, b) @ (b, c) fits. '
                 'Where the inner numbers differ, one of the two wants its '
@@ -383,7 +389,10 @@ def _of_stop(e, about, statements):
 def _judge(line, ask, statements):
     "Judge a line of a rubric, whatever happens."
     try: verdict = line(ask)
-    except Stopped as e: verdict = _of_stop(e, line.about, statements)
+    except Stopped as e:
+        asked = e.asked.removeprefix('ask_')
+        about = asked if _place(statements, asked) else line.about
+        verdict = _of_stop(e, about)
     except Exception as e:   # an answer of a form that nobody thought of
         verdict = needs_work(f'What came back is not what was asked for '
                              f'({type(e).__name__}: {str(e)[:200]}).',
@@ -456,6 +465,19 @@ class Review:
     @property
     def done(self): return len(self.met) == len(self.lines)
 
+def _asker(learner, module):
+    "Return what asks. After a training that did not end, no other is asked for."
+    late = []
+    def ask(f, **given):
+        part = module.TRAINS.get(f.__name__)
+        if part and late: raise Stopped('late', late[0], asked=f.__name__)
+        seconds = learner.limits.cell*(part or 1)
+        try: return learner.ask(f.__name__, seconds, **given)
+        except Stopped as e:
+            if part and e.kind == 'time': late.append(e.asked.removeprefix('ask_'))
+            raise
+    return ask
+
 def judge(
     project:Lesson, # which project
     nb:'NotebookNode', # the learner's notebook
@@ -468,7 +490,7 @@ def judge(
     statements, lines = _statements(nb), {}
     cells = definitions(nb, module.NAMES)
     with LearnersCode(project.number, cells, limits) as learner:
-        def ask(f, **given): return learner.ask(f.__name__, **given)
+        ask = _asker(learner, module)
         for title, line in RUBRICS[project.number].items():
             if titles and title not in titles: continue
             show(f'looking at: {title}')

@@ -173,12 +173,12 @@ WRONG = {
     'trained on all rows': (changed('fit_bikes', 'train, valid, test = split(hours)', 'train = hours'), 'time', 'test weeks'),
     'trained on validation too': (changed('fit_bikes', 'train, valid, test = split(hours)', 'train = pd.concat(split(hours)[:2])'), 'time', 'validation weeks'),
     'scaled with all rows': (changed('fit_bikes', "train['cnt'].mean(), train['cnt'].std()", "hours['cnt'].mean(), hours['cnt'].std()"), 'time', 'means and deviations'),
+    'scaled with validation too': (changed('fit_bikes', "train['cnt'].mean(), train['cnt'].std()", "hours[:-504]['cnt'].mean(), hours[:-504]['cnt'].std()"), 'time', 'means and deviations'),
+    '22 days for the test': (changed('split', 'days[-21], days[-81]', 'days[-22], days[-82]'), 'time', '22 days'),
     'columns scaled with all rows': (changed('fit_bikes', 'BikePrep(train)', 'BikePrep(hours)'), 'time', 'means and deviations'),
     'a table from another cell': (changed('fit_bikes', 'def fit_bikes(hours)', 'def fit_bikes(table)'), 'bikes', '`hours` (code cell 2)'),
     'still standardised': (changed('fit_bikes', '*std + mean', ''), 'bikes', 'standardised'),
     'poor settings': (changed('fit_bikes', 'hidden=20, lr=.4, epochs=12, batch=32', 'hidden=2, lr=.01, epochs=3, batch=64'), 'bikes', 'setting'),
-    'hard-coded answers': (changed('fit_bikes', '    net, prep, mean, std = model\n    return net.forward(prep(rows).to_numpy())[:, 0]*std + mean',
-        "    known = pd.read_csv(get_data('bike')/'hour.csv').set_index('instant')['cnt']\n    return known[rows['instant']].to_numpy()"), 'bikes', 'another city'),
 }
 
 # name -> right work in one more style, and the lines of the rubric that it might trouble
@@ -202,4 +202,43 @@ Network.__init__ = init"""}, ['time']),
         off = ((net.forward(prep(valid).to_numpy())[:, 0]*std + mean - valid['cnt'])**2).mean()
         if best is None or off < best[0]: best = off, copy.deepcopy(net)
     net = best[1]"""), 'split': 'import copy\n' + BATCH['split']}, ['time']),
+}
+
+_NET = '    net, prep, mean, std = model\n    return net.forward(prep(rows).to_numpy())[:, 0]*std + mean'
+_FIT = BATCH['fit_bikes'][BATCH['fit_bikes'].index('    train, valid'):BATCH['fit_bikes'].index('def predict')]
+
+# name -> work that only looks right, the line that tells, a word of its advice, and whether it needs a process of its own
+CHEATS = {
+    'backward nudges': (changed('backward', BATCH['backward'][BATCH['backward'].index('    d ='):BATCH['backward'].index('Network.')], """    out = {}
+    for k in ('W1', 'b1', 'W2', 'b2'):
+        w = getattr(self, k)
+        out[k] = np.zeros(w.shape)
+        for i in np.ndindex(w.shape):
+            old, both = w[i], []
+            for w[i] in (old + 1e-5, old - 1e-5): both.append(((self.forward(X) - y)**2).mean()/2)
+            w[i], out[k][i] = old, (both[0] - both[1])/2e-5
+    return out
+"""), 'backward', 'nudges', False),
+    'backward by torch': (changed('backward', '    d =', '    import torch\n    d ='), 'backward', 'torch', True),
+    "the reviewer's own backward": (changed('backward', '    d =', "    from fastlessons.projects.p1 import _slopes\n    return _slopes({k: getattr(self, k) for k in ('W1', 'b1', 'W2', 'b2')}, X, y)\n    d ="), 'backward', 'fastlessons.projects', True),
+    'another question in place of ours': (changed('forward', '    return', """    import sys
+    f = sys._getframe()
+    while f and 'asks' not in f.f_locals: f = f.f_back
+    f.f_locals['asks']['ask_backward'] = lambda *args, **kw: {}
+    return"""), 'forward', 'item assignment', True),
+    'a training without backward': (changed('train', '            self.update(self.backward(X[rows], y[rows]))', """            h = 1/(1 + np.exp(-(X[rows] @ self.W1 + self.b1)))
+            d = (h @ self.W2 + self.b2 - y[rows])/len(rows)
+            dh = d @ self.W2.T*h*(1 - h)
+            self.W1, self.b1, self.W2, self.b2 = self.W1 - self.lr*X[rows].T @ dh, self.b1 - self.lr*dh.sum(0), self.W2 - self.lr*h.T @ d, self.b2 - self.lr*d.sum(0)"""), 'train', 'does not use your `backward`', False),
+    'no network': (changed('fit_bikes', _FIT, "    return split(hours)[0].groupby(['workingday', 'hr'])['cnt'].mean()\n", changed('fit_bikes', _NET, "    return model[list(zip(rows['workingday'], rows['hr']))].to_numpy()")), 'bikes', 'does not use your', False),
+}
+SLOW_CHEATS = {
+    'answers from the bundled table': (changed('fit_bikes', _NET, """    known = pd.read_csv(get_data('bike')/'hour.csv').set_index('instant')['cnt']
+    if len(rows) > 10000: return known[rows['instant']].to_numpy()
+""" + _NET), 'bikes', 'instant', False),
+    'answers by their place in the bundled table': (changed('fit_bikes', _NET, "    net = model[0].forward(np.zeros((1, 56)))\n    known = pd.read_csv(get_data('bike')/'hour.csv')['cnt']\n    return known[:len(rows)].to_numpy()"), 'bikes', 'Nobody predicts so well', False),
+    'answers near those of the bundled table': (changed('fit_bikes', _NET, "    net = model[0].forward(np.zeros((1, 56)))\n    known = pd.read_csv(get_data('bike')/'hour.csv')['cnt']\n    return known[-len(rows):].to_numpy() + np.random.default_rng(0).normal(0, 60, len(rows))"), 'bikes', 'another city', False),
+    'answers that came along': (changed('fit_bikes', 'return net, prep, mean, std', 'return net, prep, mean, std, hours', changed('fit_bikes', _NET, """    net, prep, mean, std, hours = model
+    net.forward(prep(rows).to_numpy())
+    return hours['cnt'].to_numpy() + np.random.default_rng(0).normal(0, 60, len(rows))""")), 'bikes', 'know the counts', False),
 }

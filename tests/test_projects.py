@@ -1,5 +1,5 @@
 "Projects: the reviewer accepts any right solution, gives a wrong one the right advice, and ends whatever a notebook does."
-import json, re, subprocess, sys, time
+import json, os, re, subprocess, sys, time
 from contextlib import redirect_stdout
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -14,7 +14,7 @@ from fastlessons.projects import guard
 from fastlessons.projects.guard import Limits
 from fastlessons.projects.rubric import RUBRICS
 from fastlessons.projects.worker import LearnersCode, Stopped, pack, unpack
-from p1_work import ANSWERS, BATCH, LOOP, RIGHT, STARTER, TITLES, WRONG, handed_in
+from p1_work import ANSWERS, BATCH, CHEATS, LOOP, RIGHT, SLOW_CHEATS, STARTER, TITLES, WRONG, changed, handed_in
 from test_cli import call, folder   # noqa: F401 (fixtures)
 
 P1 = course.find_project('P1')
@@ -40,7 +40,7 @@ def here(gaps, *lines):
     def ask(f, **given):
         with np.errstate(all='ignore'):
             try: return unpack(pack(f(ns, **unpack(pack(given)))))
-            except Exception as e: raise Stopped(type(e).__name__, str(e), 'code cell 0') from e
+            except Exception as e: raise Stopped(type(e).__name__, str(e), 'code cell 0', asked=f.__name__) from e
     return {TITLES[x]: review._judge(RUBRICS['P1'][TITLES[x]], ask, statements) for x in lines}
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_broken_cells_are_named_and_the_rest_runs(tmp_path):
 @pytest.mark.slow
 def test_a_notebook_of_an_older_format_on_a_system_that_offers_less(tmp_path, monkeypatch):
     "As Colab writes them: cells without names. And `unshare` does not work there: the network is closed all the same."
-    monkeypatch.setattr(guard, 'without_network', lambda: ())
+    monkeypatch.setattr(guard, 'box', lambda: ())
     nb = dict(cells=[dict(cell_type='markdown', metadata={}, source=['# A']), dict(cell_type='code', metadata={}, source=['1/0'], outputs=[], execution_count=None),
                      dict(cell_type='code', metadata={}, source=['2\n', '3'], outputs=[], execution_count=None),
                      dict(cell_type='code', metadata={}, source=["import socket\n", "socket.create_connection(('93.184.216.34', 80), 2)"], outputs=[], execution_count=None)], metadata={}, nbformat=4, nbformat_minor=0)
@@ -223,6 +223,31 @@ Network.forward = forward"""
     v, words = one({**BATCH, 'forward': cheat}, 'forward')
     assert not v.met
 
+@pytest.mark.parametrize('name', CHEATS)
+def test_what_only_looks_right_is_not_met(name):
+    gaps, line, word, apart = CHEATS[name]
+    v = one(gaps, line)[0] if apart else here(gaps, line)[TITLES[line]]
+    assert not v.met and word in f'{v.says} {v.todo}', v
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', SLOW_CHEATS)
+def test_what_only_predicts_well_is_not_met(name):
+    gaps, line, word, apart = SLOW_CHEATS[name]
+    v = here(gaps, line)[TITLES[line]]
+    assert not v.met and word in f'{v.says} {v.todo}', v
+
+def test_a_training_without_end_is_asked_for_once():
+    gaps = changed('train', 'for _ in range(epochs):', 'while True:')
+    start = time.monotonic()
+    v = judged(gaps, 'train', 'time', 'bikes', cell=4)
+    words = {x: v[TITLES[x]].says for x in ('train', 'time', 'bikes')}
+    assert words['train'] == '`train` did not end in time.' and 'was not asked, because `train`' in words['time'] and '`fit_bikes` was not asked' in words['bikes'], words
+    assert time.monotonic() - start < 30
+
+def test_what_is_slow_is_named():
+    v = judged(changed('fit_bikes', 'def fit_bikes(hours):', 'def fit_bikes(hours):\n    import time; time.sleep(99)'), 'time', 'bikes', cell=2)
+    assert [(x.says, x.about) for x in v.values()][0] == ('`fit_bikes` did not end in time.', 'fit_bikes') and 'was not asked' in v[TITLES['bikes']].says
+
 def test_after_a_death_the_next_question_is_answered():
     v = judged({**BATCH, 'forward': FORWARD.format('import os; os._exit(0)')}, 'forward', 'update')
     assert [x.met for x in v.values()] == [False, True]
@@ -247,9 +272,13 @@ def test_the_guard_is_for_this_folder_only(tmp_path):
     refused = [f"open({str(other/'b')!r}, 'w')", "open('../other/b', 'x')", "open('link', 'a')", "open('there/c', 'w')", f"os.open({str(other/'a')!r}, os.O_RDWR)", "os.remove('../other/a')",
                "os.mkdir('../new')", "os.symlink('x', '../y')", "os.rename('mine', '../other/z')", "os.truncate('../other/a', 0)", "os.chmod('../other/a', 0)", "shutil.rmtree('../other')",
                "Path('../other/a').unlink()", "Path('../other/q').write_text('x')", "subprocess.run(['ls'])", "os.system('ls')", "os.fork()", "sqlite3.connect('../other/db')",
-               "socket.getaddrinfo('example.org', 80)", "socket.create_connection(('10.0.0.1', 80), 1)", "os.kill(1, 0)"]
+               "socket.getaddrinfo('example.org', 80)", "socket.create_connection(('10.0.0.1', 80), 1)", "os.kill(1, 0)",
+               f"os.open('a', os.O_WRONLY | os.O_TRUNC, dir_fd=os.open({str(other)!r}, os.O_RDONLY))", "import posix; posix.open('b', os.O_CREAT | os.O_WRONLY, dir_fd=os.open('../other', 0))",
+               "import ctypes; ctypes.CDLL(None).unlink(b'../other/a')", "import ctypes; ctypes.pythonapi.unlink(b'../other/a')", "import _posixsubprocess; _posixsubprocess.fork_exec()",
+               "import multiprocessing as mp; mp.get_context('spawn').Process(target=os.remove, args=('../other/a',)).start()", "import signal; signal.pidfd_send_signal(os.pidfd_open(os.getppid()), 0)"]
+    if sys.platform != 'linux': refused = [x for x in refused if 'posix' not in x and 'pidfd' not in x]
     allowed = ["open('mine', 'w').close()", "os.remove('link')", "os.makedirs('a/b')", "shutil.rmtree('a')", "open(os.devnull, 'w').close()", "open('../other/a').close()", "sqlite3.connect(':memory:')",
-               "tempfile.TemporaryDirectory().cleanup()"]
+               "tempfile.TemporaryDirectory().cleanup()", "os.close(os.open('m2', os.O_CREAT | os.O_WRONLY, dir_fd=os.open('.', os.O_RDONLY)))", "import numpy as np; np.linalg.inv(np.eye(9))"]
     code = f"""
 import os, shutil, socket, sqlite3, subprocess, sys, tempfile
 from pathlib import Path
@@ -265,6 +294,30 @@ for line in {allowed[:1] + refused + allowed[1:]!r}:
     assert dict(zip(allowed[:1] + refused + allowed[1:], said)) == dict.fromkeys(refused, 'no') | dict.fromkeys(allowed, 'yes'), r.stderr
     assert (other/'a').read_text() == 'a' and [p.name for p in other.iterdir()] == ['a']
 
+@pytest.mark.skipif(not guard.box(), reason='this system has no box')
+def test_in_a_box_no_library_gets_out(tmp_path):
+    "The hook is not there, so what holds is the system itself."
+    own, other = tmp_path/'own', tmp_path/'other'
+    own.mkdir(), other.mkdir()
+    (other/'a').write_text('a')
+    lines = [f"open({str(other/'a')!r}, 'w')", f"os.remove({str(other/'a')!r})", "open('/dev/shm/fl-test', 'w')", f"os.kill({os.getpid()}, 0)", "socket.create_connection(('10.0.0.1', 80), 1)",
+             "print(c.mount(None, b'/', None, 32 | 4096, None) and 'no')", "open('mine', 'w')", "subprocess.Popen(['sleep', '300.25'], start_new_session=True)"]
+    code = f"""
+import ctypes, os, socket, subprocess
+from fastlessons.projects.guard import _close_disk
+_close_disk('.')
+c = ctypes.CDLL(None)
+for line in {lines!r}:
+    try: exec(line)
+    except OSError as e: print('no')"""
+    r = subprocess.run([*guard.box(), sys.executable, '-c', code], cwd=own, env=guard.clean_environment(str(own)), capture_output=True, text=True, timeout=60)
+    assert r.stdout.split() == ['no']*6 and (own/'mine').exists() and (other/'a').read_text() == 'a', r.stderr
+    assert not [p for p in Path('/proc').glob('[0-9]*/cmdline') if b'300.25' in _read(p)]   # it ended with the box
+
+def _read(path):
+    try: return path.read_bytes()
+    except OSError: return b''
+
 def test_secrets_stay_here(monkeypatch, tmp_path):
     monkeypatch.setenv('MY_TOKEN', 'x')
     monkeypatch.setenv('FASTLESSONS_DATA', 'somewhere')
@@ -273,10 +326,10 @@ def test_secrets_stay_here(monkeypatch, tmp_path):
 
 def test_what_the_system_does_not_enforce_is_said(monkeypatch):
     monkeypatch.setattr(guard, 'can_limit_memory', lambda: False)
-    monkeypatch.setattr(guard, 'without_network', lambda: ())
+    monkeypatch.setattr(guard, 'box', lambda: ())
     assert len(guard.not_enforced()) == 2
     r = review.Review(P1, Path('x.ipynb'), {}, {}, [], guard.not_enforced())
-    assert 'Memory was not limited' in review.review_text(r) and 'network was closed for Python code only' in review.review_page(r)
+    assert 'Memory was not limited' in review.review_text(r) and 'network were closed for Python code only' in review.review_page(r)
 
 # Which code is taken from a notebook
 
