@@ -919,6 +919,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                         'fastlessons/projects/guard.py'),
                                             'fastlessons.projects.guard._close_side_doors': ( 'lib/projects/guard.html#_close_side_doors',
                                                                                               'fastlessons/projects/guard.py'),
+                                            'fastlessons.projects.guard._copy_fonts': ( 'lib/projects/guard.html#_copy_fonts',
+                                                                                        'fastlessons/projects/guard.py'),
                                             'fastlessons.projects.guard._file': ( 'lib/projects/guard.html#_file',
                                                                                   'fastlessons/projects/guard.py'),
                                             'fastlessons.projects.guard._folder_of': ( 'lib/projects/guard.html#_folder_of',

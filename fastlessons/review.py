@@ -533,8 +533,9 @@ def _small_print(r):
     limits = r.limits
     return [f'A copy of the notebook ran in a folder of its own, with '
             f'{limits.cell:.0f} seconds a cell, {limits.memory/2**30:.0f} GB of memory '
-            'and no network; your file is as it was.', *r.notes,
-            'Whether an answer in words is right, no program can judge.']
+            f'and no network{"" if r.notes else "; your file is as it was"}.', *r.notes,
+            'Whether an answer in words is right, no program can judge. And the '
+            'reviewer finds mistakes, not cheats.']
 
 # %% ../nbs/lib/review.ipynb #66cddeb5
 def review_text(

@@ -201,7 +201,7 @@ def test_nothing_that_a_function_does_stops_the_review():
     with LearnersCode('P1', [(1, "def split(hours):\n    exec(hours['code'][0], globals(), dict(hours=hours))")], Limits(cell=20)) as learner:
         for line, kind in NASTY.items():
             if kind == 'MemoryError' and not guard.can_limit_memory(): continue
-            with pytest.raises(Stopped) as e: learner.ask('ask_split', 2 if kind == 'time' else None, hours=pd.DataFrame(dict(code=[line])))
+            with pytest.raises(Stopped) as e: learner.ask('ask_split', 1 if kind == 'time' else None, hours=pd.DataFrame(dict(code=[line])))
             assert e.value.kind in kind, (line, e.value.kind, e.value.says)
     assert learner.process is None
 
@@ -244,8 +244,9 @@ def test_a_training_without_end_is_asked_for_once():
     assert words['train'] == '`train` did not end in time.' and 'was not asked, because `train`' in words['time'] and '`fit_bikes` was not asked' in words['bikes'], words
     assert time.monotonic() - start < 30
 
+@pytest.mark.slow
 def test_what_is_slow_is_named():
-    v = judged(changed('fit_bikes', 'def fit_bikes(hours):', 'def fit_bikes(hours):\n    import time; time.sleep(99)'), 'time', 'bikes', cell=2)
+    v = judged(changed('fit_bikes', 'def fit_bikes(hours):', 'def fit_bikes(hours):\n    import time; time.sleep(99)'), 'time', 'bikes', cell=6)
     assert [(x.says, x.about) for x in v.values()][0] == ('`fit_bikes` did not end in time.', 'fit_bikes') and 'was not asked' in v[TITLES['bikes']].says
 
 def test_after_a_death_the_next_question_is_answered():

@@ -7,9 +7,10 @@ __all__ = ['Limits', 'can_limit_memory', 'guard', 'box', 'by_files', 'not_enforc
            'kernel_command']
 
 # %% ../../nbs/lib/projects/guard.ipynb #7756d4a1
-import ctypes, os, subprocess, sys, tempfile
+import ctypes, os, shutil, subprocess, sys, tempfile
 from dataclasses import dataclass
 from functools import cache
+from glob import escape as glob_escape, glob
 from importlib import import_module
 
 from .. import core
@@ -218,8 +219,10 @@ def clean_environment(
     "Return the environment of a guarded Python: its homes are in its own folder."
     here = {name: os.path.join(folder, sub) for name, sub in dict(
         TMPDIR='tmp', IPYTHONDIR='ipython', FASTLESSONS_HOME='home',
-        JUPYTER_RUNTIME_DIR='tmp', JUPYTER_CONFIG_DIR='ipython').items()}
+        JUPYTER_RUNTIME_DIR='tmp', JUPYTER_CONFIG_DIR='ipython',
+        MPLCONFIGDIR='matplotlib').items()}
     for path in here.values(): os.makedirs(path, exist_ok=True)
+    _copy_fonts(here['MPLCONFIGDIR'])
     threads = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS'), '1')
     secrets = [k for k in os.environ if any(
         word in k.upper() for word in ('TOKEN', 'SECRET', 'PASSWORD', 'API_KEY'))]
@@ -228,6 +231,13 @@ def clean_environment(
     path = [_ours(), *env.get('PYTHONPATH', '').split(os.pathsep)]
     env['PYTHONPATH'] = os.pathsep.join(dict.fromkeys(filter(None, path)))
     return env | threads | here | dict(PYTHONDONTWRITEBYTECODE='1')
+
+def _copy_fonts(folder):
+    "Copy matplotlib's list of fonts, where there is one: it takes seconds to make."
+    caches = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+    theirs = os.environ.get('MPLCONFIGDIR') or os.path.join(caches, 'matplotlib')
+    for file in glob(os.path.join(glob_escape(theirs), 'fontlist-*.json')):
+        shutil.copy(file, folder)
 
 def _ours():
     "Return the folder that this library is imported from, if it is a checkout."
