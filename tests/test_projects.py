@@ -95,7 +95,7 @@ def test_a_wrong_solution_gets_the_right_advice(name):
     assert v.todo and (v.about in BATCH or v.about == 'predict_bikes')
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', ['forgotten transpose', 'one global variable', 'trained on all rows', 'hard-coded answers', 'a table from another cell'])
+@pytest.mark.parametrize('name', ['forgotten transpose', 'one global variable', 'trained on all rows', 'a table from another cell'])
 def test_in_a_process_of_its_own_the_advice_is_the_same(name):
     gaps, line, word = WRONG[name]
     v, words = one(gaps, line)
