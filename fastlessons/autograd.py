@@ -7,7 +7,8 @@ __all__ = ['topological_order', 'unbroadcast', 'operation', 'cross_entropy', 'Li
 
 # %% ../nbs/11_autograd.ipynb #af458ad0
 import functools, numpy as np
-from .core import as_numbers, check_int, check_number, check_places, document
+from .core import (as_list, as_numbers, check_int, check_number,
+                              check_places, document)
 
 # %% ../nbs/11_autograd.ipynb #a7dd93ca
 def topological_order(
@@ -20,27 +21,39 @@ def topological_order(
         if sources_are_done: order.append(node)
         elif node not in seen:
             seen.add(node)
-            todo.append((node, True))   # again, after its sources
-            todo += [(source, False) for source, _ in node.links]
+            # once more, after its sources
+            todo += [(node, True), *((source, False) for source, _ in node.links)]
     return order
 
 # %% ../nbs/11_autograd.ipynb #4d2d4e69
 def unbroadcast(
     slope:np.ndarray, # of a result: a slope for each of its numbers
     shape:tuple, # of a source that was stretched to the shape of the result
-)->np.ndarray: # slopes of the source, in its shape
+)->np.ndarray: # slopes of the source, in its shape; raises ValueError
     "Undo broadcasting: add up the slopes of all copies of a number."
     if slope.shape == shape: return slope
+    if np.broadcast_shapes(slope.shape, shape) != slope.shape: raise ValueError(
+        f'Slopes {slope.shape} for {shape}. Expected a shape stretched from {shape}.')
     new = slope.ndim - len(shape)   # axes that were put in front
     stretched = [new + k for k, n in enumerate(shape) if n == 1]
     return slope.sum(axis=(*range(new), *stretched)).reshape(shape)
 
 # %% ../nbs/11_autograd.ipynb #06acf9f5
 def locked(array):
-    "Lock an array: the way back will need it as it is."
+    "Lock an array of floating-point numbers: the way back needs it as it is."
     array = np.asarray(array)
+    if array.dtype.kind != 'f': array = as_numbers(array)   # such as a > 0
     array.flags.writeable = False
     return array
+
+def renew(tensor, numbers):
+    "Put a copy of other numbers into a tensor; the graph keeps the old ones."
+    numbers, shape = as_numbers(numbers, finite=False), tensor.data.shape
+    if numbers.shape != shape or not np.isfinite(numbers).all(): raise ValueError(
+        f'New numbers {numbers.shape}, {np.isfinite(numbers).sum()} of them finite. '
+        f'Expected {shape}, all finite: in training, try a lower rate lr, and look for '
+        'NaN in the slopes, grad.')
+    tensor._data = locked(numbers)
 
 def refuse(self, *_, **__):
     raise TypeError('A tensor is not changed in place, and only operations of the '
@@ -50,6 +63,7 @@ def refuse(self, *_, **__):
 # %% ../nbs/11_autograd.ipynb #8eedee53
 class Tensor:
     "Hold an array that remembers what it was made of, so that slopes can flow back."
+    data = property(lambda self: self._data, renew)   # `w.data = ...` calls renew
     __array_priority__ = 1   # in `array + tensor`, numpy asks us
     __setitem__ = __iadd__ = __isub__ = __imul__ = __imatmul__ = __array__ = refuse
 
@@ -58,9 +72,8 @@ class Tensor:
         links:list=(), # pairs: a tensor that it was made of, the way back to it
         op:str='', # the operation that made it
     ): # raises TypeError for what is no number, ValueError for NaN
-        if not links: data = as_numbers(data)
-        self.data, self.links, self.op = locked(data), links, op
-        self.grad, self.used = None, False
+        self._data = locked(data if links else as_numbers(data))
+        self.links, self.op, self.grad, self.used = links, op, None, False
 
     def backward(self)->None: # raises ValueError, and RuntimeError the second time
         "Add slopes, of this one number, to `grad` of all that it was made of."
@@ -72,7 +85,7 @@ class Tensor:
                 for source, way_back in node.links:
                     slope = unbroadcast(way_back(node.grad), source.data.shape)
                     if source.grad is not None: slope = source.grad + slope
-                    source.grad = locked(slope)
+                    source.grad = locked(slope.astype(source.data.dtype, copy=False))
                 node.used = len(node.links) > 0
 
 # %% ../nbs/11_autograd.ipynb #7222f4a4
@@ -83,7 +96,8 @@ def check_graph(order):
                                        f'{end.shape}. Take the sum() or mean() first.')
     if any(node.used for node in order):
         raise RuntimeError('backward was here before, and would add the same slopes '
-                           'again. Calculate the result again, then go back.')
+                           'again. Calculate the result again, or add two losses '
+                           'and go back once.')
     if np.isfinite(end).all(): return
     bad = next(node for node in order if not np.isfinite(node.data).all())
     raise ValueError(f'The result is {end}. The first that is not finite is '
@@ -108,6 +122,8 @@ def operation(
                 except ValueError as e:
                     raise type(e)(f'{f.__name__} of {[a.shape for a in arrays]}: {e}. '
                                   f'Expected {expected}.') from e
+            if len(ways) != n: raise ValueError(
+                f'{f.__name__} returns {len(ways)} ways back. Expected {n}.')
             links = [(s, way) for s, way in zip(sources, ways) if isinstance(s, Tensor)]
             return Tensor(data, links, f.__name__) if links else data
         return op
@@ -122,8 +138,8 @@ def mul(a, b): return a*b, lambda g: g*b, lambda g: g*a
 
 Tensor.__add__ = Tensor.__radd__ = add
 Tensor.__mul__ = Tensor.__rmul__ = mul
-Tensor.__sub__ = lambda self, other: self + mul(other, -1)
-Tensor.__rsub__ = lambda self, other: self*-1 + other
+Tensor.__sub__, Tensor.__rsub__ = (lambda self, other: self + mul(other, -1),
+                                   lambda self, other: mul(self, -1) + other)
 
 # %% ../nbs/11_autograd.ipynb #f4cc6b05
 @operation(1)
@@ -142,8 +158,8 @@ def total(a, axis=None):   # the axis stays, with size 1
 @operation(1, 'as many numbers in the new shape')
 def reshape(a, *shape): return a.reshape(*shape), lambda g: g.reshape(a.shape)
 
-Tensor.relu, Tensor.log, Tensor.exp, Tensor.sum = relu, log, exp, total
-Tensor.reshape, Tensor.mean = reshape, lambda self: self.sum()*(1/self.data.size)
+Tensor.relu, Tensor.log, Tensor.exp, Tensor.sum, Tensor.reshape, Tensor.mean = (
+    relu, log, exp, total, reshape, lambda self: self.sum()*(1/self.data.size))
 
 # %% ../nbs/11_autograd.ipynb #a26b6f56
 @operation(2, 'tables (n, k) @ (k, m)')
@@ -151,13 +167,13 @@ def matmul(a, b):
     if not (a.ndim == b.ndim == 2 and a.shape[1] == len(b)): raise ValueError('no fit')
     return a @ b, lambda g: g @ b.T, lambda g: a.T @ g
 
-Tensor.__matmul__ = matmul
-Tensor.__rmatmul__ = lambda self, other: matmul(other, self)
+Tensor.__matmul__, Tensor.__rmatmul__ = (
+    matmul, lambda self, other: matmul(other, self))
 
 # %% ../nbs/11_autograd.ipynb #c59799e9
 @operation(1, 'places of rows')
 def rows(a, which):
-    which = check_places(which, len(a))
+    which = check_places(np.array(which), len(a))   # a copy: it may change later
     def way_back(g):
         slope = np.zeros_like(a)
         np.add.at(slope, which, g)   # slope[which] += g counts a row once, not twice
@@ -212,21 +228,17 @@ class Linear(Module):
 class SGD:
     "Move the parameters against their slopes."
     def __init__(self,
-        params:list, # tensors, such as `model.parameters()`
+        params:list, # tensors, or one, such as `model.parameters()`
         lr:float, # learning rate
     ): # raises ValueError
         check_number(above=0, lr=lr)
-        self.params, self.lr, self.steps = list(params), lr, 0
+        self.params, self.lr = as_list(params, 'params', Tensor), lr
 
-    @np.errstate(all='ignore')   # the last line finds it
+    @np.errstate(all='ignore')   # `renew` finds it
     def step(self)->None: # raises ValueError when the training diverges
         "Move each parameter one step."
-        self.steps += 1
-        for p in [p for p in self.params if p.grad is not None]:
-            p.data = locked(p.data - float(self.lr)*p.grad)
-            if not np.isfinite(p.data.sum()):
-                raise ValueError(f'Step {self.steps}: the parameter {p.data.shape} is '
-                                 f'not finite. Expected a rate lr below {self.lr}.')
+        for p in self.params:
+            if p.grad is not None: p.data = p.data - float(self.lr)*p.grad
 
     def zero_grad(self)->None:
         "Forget the slopes: else the next ones are added to them."
