@@ -98,7 +98,8 @@ def _(flag):
     elif cost > 4.5: hint = ('. You send nearly everybody, or not the right ones: look '
                              'at the threshold, and at salt')
     elif cost > 4.05: hint = '. Can your model use salt that is too high OR too low?'
-    elif cost > 3.5: hint = '. Nearly! Is your model too wild for 6,000 rows?'
+    elif cost > 3.5: hint = ('. Nearly! Is the threshold right? Is your model too wild '
+                             'for 6,000 rows?')
     yield (f'a cost below 3.5 for each person; yours gave {cost:.2f}{hint}', cost < 3.5)
 
 # %% ../../nbs/lib/exercises/l10.ipynb #07376caf
