@@ -80,7 +80,7 @@ class Tensor:
         order = topological_order(self)
         check_graph(order)
         self.grad = np.ones_like(self.data)
-        with np.errstate(all='ignore'):   # `SGD` looks for NaN
+        with np.errstate(all='ignore'):   # `renew` looks for NaN
             for node in reversed(order):
                 for source, way_back in node.links:
                     slope = unbroadcast(way_back(node.grad), source.data.shape)
