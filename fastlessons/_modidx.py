@@ -533,6 +533,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                        'fastlessons/evaluate.py'),
                                       'fastlessons.evaluate.LearningCurve.plot': ( 'evaluate.html#learningcurve.plot',
                                                                                    'fastlessons/evaluate.py'),
+                                      'fastlessons.evaluate._check_classes': ('evaluate.html#_check_classes', 'fastlessons/evaluate.py'),
                                       'fastlessons.evaluate._check_draws': ('evaluate.html#_check_draws', 'fastlessons/evaluate.py'),
                                       'fastlessons.evaluate._check_many': ('evaluate.html#_check_many', 'fastlessons/evaluate.py'),
                                       'fastlessons.evaluate._draw': ('evaluate.html#_draw', 'fastlessons/evaluate.py'),
