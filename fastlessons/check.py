@@ -72,9 +72,10 @@ def matching(
     yield (f'a letter from {letters[0]} to {letters[-1]} for each word; '
            f'yours gave {given!r}',
            isinstance(given, dict) and set(given) == set(letters))
-    known = all(isinstance(word, str) for word in given.values())
-    yield (f'each of the words {sorted(right)} once; yours gave {given!r}',
-           known and set(given.values()) == set(right))
+    unknown = [w for w in given.values() if not isinstance(w, str) or w not in right]
+    says = f'; there is no {unknown[0]!r}' if unknown else ''
+    yield (f'each of the words {sorted(right)} once; yours gave {given!r}{says}',
+           not unknown and set(given.values()) == set(right))
     for word, (letter, why) in right.items():
         yield f'another letter for {word!r}: {why}', given[letter] == word
 

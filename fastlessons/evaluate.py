@@ -19,16 +19,17 @@ def share_interval(
     n:int, # of how many
     level:float=.95, # how often such an interval holds the true share
 )->tuple: # (lowest, highest) share; raises ValueError
-    "Give the interval of a share; it is good for few answers and for all right, too."
+    "Give Wilson's interval of a share; for few answers, too, it is right on average."
     check_int(0, right=right)
     check_int(n=n)
     check_number(above=0, below=1, level=level)
     if right > n: raise ValueError(f'{right} of {n} are right. Expected at most {n}.')
-    z = NormalDist().inv_cdf((1 + level)/2)   # 1.96 for .95
+    right, n = int(right), int(n)   # numpy's would give numpy's
+    z = -NormalDist().inv_cdf((1 - level)/2)   # 1.96 for .95
     p, more = right/n, z*z/n
     middle = (p + more/2)/(1 + more)
     half = z*(p*(1-p)/n + more/(4*n))**.5/(1 + more)
-    return max(0., middle - half), min(1., middle + half)
+    return (middle - half if right else 0.), (middle + half if right < n else 1.)
 
 # %% ../nbs/10_evaluate.ipynb #e49af33a
 def _groups(n, groups):
@@ -44,6 +45,17 @@ def _check_many(number, groups):
     n, what = len(set(number)), 'rows' if groups is None else 'groups'
     if n < 2: raise ValueError(f'Number of {what}: {n}. Expected 2 or more.')
 
+def _check_classes(answers, number):
+    "Refuse a class so rare that draws lack it: F1, for one, is then 0 without a word."
+    if answers.ndim > 1: return
+    most = 2 if answers.dtype.kind == 'f' else 20   # more values are no classes
+    found = pd.Series(number).groupby(answers, sort=False).nunique()
+    if 1 < len(found) <= most and found.min() < 10:
+        raise ValueError(f'column 1: class {found.idxmin()} has {found.min()} rows (or '
+                         'groups). Expected 10 or more: draws may lack it. For a share '
+                         'of right answers: interval(np.mean, answers == guesses); for '
+                         'numbers that are no classes: floats.')
+
 def _draw(number, rng):
     "Yield row numbers for ever: of groups drawn at random, each as often as it comes."
     n = number.max() + 1
@@ -54,20 +66,19 @@ def _draw(number, rng):
     while True: yield np.concatenate([rows[k] for k in rng.integers(n, size=n)])
 
 def _score_of(score, drawn):
-    "Return the score of drawn rows; nan where there is none, as without a class."
-    from sklearn.exceptions import UndefinedMetricWarning
+    "Return the score of drawn rows, and why there is none, as without a class."
     with warnings.catch_warnings():
-        warnings.simplefilter('error', UndefinedMetricWarning)
-        try: return score(*drawn)
-        except (UndefinedMetricWarning, ValueError): return np.nan
+        warnings.simplefilter('error', UserWarning)   # scikit-learn's are of this kind
+        try: return score(*drawn), ''
+        except (UserWarning, ValueError) as e: return np.nan, f' ({e})'
 
-def _check_draws(found):
+def _check_draws(found, why):
     "Refuse scores of drawn rows that say nothing of luck."
     odd = (~np.isfinite(found)).sum()
     if odd:
-        raise ValueError(f'The score has no value for {odd} of {len(found)} draws, '
-                         'probably because a class is missing in them. Expected more '
-                         'rows of the rarest class: about ten will do.')
+        raise ValueError(f'The score has no value for {odd} of {len(found)} draws'
+                         f'{max(why, key=len)}. Probably a class is missing in them. '
+                         'Expected more rows of the rarest class: about ten will do.')
     if found.min() == found.max():
         raise ValueError(f'The score is {found[0]:g} in each of {len(found)} draws, so '
                          'they say nothing of luck. For a share, such as 20 right of '
@@ -78,28 +89,30 @@ def interval(
     score:'Callable', # takes the columns, gives a number: one of sklearn.metrics, say
     *columns:list, # what it takes: answers, predictions, ...; (n,) or (n,k)
     groups:list=None, # names of what belongs together (n,); None: each row is alone
-    draws:int=1000, # how often the rows are drawn again
-    level:float=.95, # how often such an interval holds the true score
+    draws:int=1000, # how often the rows are drawn again; 10/(1 - level) or more
+    level:float=.95, # how often it holds the true score; with under 30 rows, less often
     seed:int=0, # of the draws
 )->tuple: # (lowest, highest) score; raises ValueError
     "Give the interval of any score, by drawing the rows again (Efron's bootstrap)."
     if not callable(score): raise TypeError(f'score is {score!r}. Expected a function.')
-    check_int(2, draws=draws)
     check_number(above=0, below=1, level=level)
+    check_int(int(np.ceil(round(10/(1 - level), 6))), draws=draws)   # 5 beyond each end
     columns = {f'column {k}': c for k, c in enumerate(columns, 1)}
     if not columns: raise ValueError('There is no column. Expected what score takes.')
     check_same_rows(**columns)
-    columns = {name: np.asarray(c) for name, c in columns.items()}
     number = _groups(len(columns['column 1']), groups)
     _check_many(number, groups)
     for name, c in columns.items():
-        gaps = pd.isna(c).reshape(len(c), -1).any(1)
+        if isinstance(c, (list, tuple)): c = np.array(c, object)   # keeps a gap a gap
+        gaps = pd.isna(np.asarray(c)).reshape(len(c), -1).any(1)
         check_rows(c, gaps, 'has gaps', 'Leave these rows out of all.', name)
+    columns = {name: np.asarray(c) for name, c in columns.items()}
+    if len(columns) > 1: _check_classes(columns['column 1'], number)
     check_number(score=score(*columns.values()))   # of all rows: says its own errors
     rows = _draw(number, np.random.default_rng(seed))
-    found = [_score_of(score, [c[i] for c in columns.values()])
-             for i, _ in zip(rows, range(draws))]
-    _check_draws(np.asarray(found, float))
+    found, why = zip(*(_score_of(score, [c[i] for c in columns.values()])
+                       for i, _ in zip(rows, range(draws))))
+    _check_draws(np.asarray(found, float), why)
     return tuple(np.quantile(found, [(1 - level)/2, (1 + level)/2]).tolist())
 
 # %% ../nbs/10_evaluate.ipynb #f74bc2d9
@@ -110,7 +123,10 @@ def paired_difference(
     draws:int=2000, # how often coins are tossed
     seed:int=0, # of the coins
 )->tuple: # (how much better B is, margin of chance, how often luck gives as much)
-    "Compare two models on the same rows; raises TypeError, ValueError."
+    """Compare two models on the same rows; raises TypeError, ValueError.
+
+    How often luck gives as much: 1/(draws + 1) is the least that it can say. Both
+    answers are unsure where the models differ in fewer than some dozens of rows."""
     check_same_rows(a=a, b=b)
     a, b = as_numbers(a), as_numbers(b)
     if not a.ndim == b.ndim == 1:
@@ -118,12 +134,15 @@ def paired_difference(
     check_int(draws=draws)
     number = _groups(len(a), groups)
     _check_many(number, groups)
-    gains = np.bincount(number, b - a)   # of each group
-    better, margin = gains.sum()/len(a), 1.96*(gains**2).sum()**.5/len(a)
+    with np.errstate(all='ignore'):   # of numbers that are too large
+        gains = np.bincount(number, b - a)   # of each group
+        better, margin = gains.sum()/len(a), 1.96*(gains**2).sum()**.5/len(a)
+    if not np.isfinite(margin):
+        raise ValueError('The differences are too large. Expected smaller scores.')
     gains = gains[gains != 0]
     rng = np.random.default_rng(seed)
     tossed = [rng.choice([-1, 1], len(gains))@gains for _ in range(draws)]
-    as_much = np.abs(tossed) >= abs(gains.sum())*(1 - 1e-9)
+    as_much = np.abs(tossed) >= abs(gains.sum()) - 1e-9*np.abs(gains).sum()
     return float(better), float(margin), float(1 + as_much.sum())/(1 + draws)
 
 # %% ../nbs/10_evaluate.ipynb #1757030c
@@ -157,13 +176,14 @@ class LearningCurve:
     """Train a model on more and more rows; keep its scores on these and on other rows.
 
     `sizes` (s,) counts the rows, `training` and `validation` (parts, s) are the scores.
-    A loss, such as 'neg_log_loss', is turned round: then less is better."""
+    A loss, such as 'neg_log_loss', is turned round: then less is better. With groups,
+    small sizes are rows of nearly all groups: what more groups bring is not shown."""
     def __init__(self,
         model:'Estimator', # scikit-learn's: has `fit` and `predict`
         X:np.ndarray, # columns (n,p)
         y:np.ndarray, # answers (n,)
         sizes:list=8, # how many rows to train on; a number: so many steps, up to most
-        cv:int=5, # parts of cross-validation; or what splits, of scikit-learn
+        cv:int=5, # parts of cross-validation; or scikit-learn's, such as KFold(5)
         groups:list=None, # names of what belongs together (n,); None: each row is alone
         scoring:str=None, # scikit-learn's name of a score; None: the model's own
         seed:int=0, # of the order of the rows
@@ -173,7 +193,7 @@ class LearningCurve:
         if np.ndim(sizes) == 0:
             check_int(2, sizes=sizes)
             sizes = np.linspace(1/sizes, 1, sizes)
-        if np.ndim(cv) == 0 and not hasattr(cv, 'split'):
+        if cv is None or np.isscalar(cv):
             cv = _splitter(model, y, cv, number, groups, seed)
         self.sizes, *found = _learn(model, X, y, groups=groups, train_sizes=sizes,
                                     cv=cv, scoring=scoring, random_state=seed)

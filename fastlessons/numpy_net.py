@@ -63,14 +63,46 @@ def _numbers(values, name, ndim):
                          'words into columns of 0 and 1.') from e
     if x.ndim != ndim or 0 in x.shape:
         shape = '(records, columns)' if ndim == 2 else '(records,)'
+        column = ndim == 1 and x.ndim == 2 and x.shape[1] == 1
+        todo = f' np.ravel({name}) makes it of a column.' if column else ''
         raise ValueError(f'{name} has the shape {x.shape}. Expected {shape}, at least '
-                         'one of each.')
+                         f'one of each.{todo}')
     bad = ~np.isfinite(x.data if sparse else x)
     if bad.any():
         raise ValueError(f'{name} has {bad.sum():,} gaps or infinite numbers, first at '
                          f'{np.argwhere(bad)[0].tolist()}. Fill them, or leave their '
                          'records out.')
     return x
+
+def _names(X): return list(getattr(X, 'columns', ()))
+
+def _inputs(X, n, names, what='X'):
+    "Return X as an array, if it has the `n` columns of `fit`, in the same order."
+    x = _numbers(X, what, 2)
+    if x.shape[1] != n:
+        raise ValueError(f'{what} has {x.shape[1]} columns. Expected the {n} of fit.')
+    for k, (now, then) in enumerate(zip(_names(X), names)):
+        if now != then:
+            raise ValueError(f'Column {k} of {what} is {now!r}, and was {then!r} in '
+                             'fit. Expected the same columns in the same order.')
+    return x
+
+def _records(net, X, y):
+    "Return records and their answers as arrays, the answers as a column."
+    x, y = _numbers(X, 'X', 2), net._answers(y)[:, None]
+    check_same_length(records=range(x.shape[0]), answers=y)
+    return x, y
+
+def _validation(net, valid, n, names):
+    "Return a validation set that fits `fit`'s X in the same form, or None."
+    if valid is None: return None
+    if not isinstance(valid, (tuple, list)) or len(valid) != 2:
+        raise ValueError(f'valid is a {type(valid).__name__}, not a pair. Expected '
+                         '(X, y): the records of a validation set, and their answers.')
+    x = _inputs(valid[0], n, names, 'X of valid')
+    y = net._answers(valid[1])[:, None]
+    check_same_length(**{'records of valid': range(x.shape[0]), 'answers': y})
+    return x, y
 
 def _check_settings(net):
     "Refuse settings of a network that cannot be."
@@ -93,10 +125,7 @@ def _sums(net, X):
     "Return the output's sum for each record, if its columns are those of `fit`."
     if not hasattr(net, 'layers_'):
         raise ValueError('This network has learned nothing yet. Call fit first.')
-    x, names, n = _numbers(X, 'X', 2), list(getattr(X, 'columns', ())), net.n_columns_
-    if x.shape[1] != n or names and net.names_ and names != net.names_:
-        raise ValueError(f'X has {x.shape[1]} columns {names[:4]}. Expected the {n} of '
-                         f'fit, in their order: {net.names_[:4]}.')
+    x = _inputs(X, net.n_columns_, net.names_)
     return forward(net.layers_, x, net.act)[-1][:, 0]
 
 def _r2(said, y):
@@ -112,12 +141,13 @@ def _like(X, values):
 
 # %% ../nbs/09_numpy_net.ipynb #n09net
 class NumpyNet:
-    """Predict amounts with a network of one or more hidden layers, in plain numpy.
+    """Predict amounts with a network in plain numpy.
 
     After `fit`, `layers_` holds the weights and biases of each layer, and `log_` the
     losses of each epoch: half the mean squared error."""
     def __init__(self,
-        hidden:list=(20,), # number of neurons in each hidden layer; a number: one layer
+        # neurons in each hidden layer; a number: one layer; []: a linear model
+        hidden:list=(20,),
         act:str='sigmoid', # their activation function: 'sigmoid', 'tanh' or 'relu'
         lr:float=.1, # learning rate of the first step; it falls evenly to 0
         epochs:int=30, # passes over the training set
@@ -126,7 +156,7 @@ class NumpyNet:
         wd:float=0., # weight decay: how much of a parameter is added to its slope
         seed:int=0, # of the first weights and of the shuffling
     ):
-        self.hidden, self.act = as_list(hidden, 'hidden', int), act
+        self.hidden, self.act = as_list(hidden, 'hidden', (int, float, np.number)), act
         self.lr, self.epochs, self.bs = lr, epochs, bs
         self.momentum, self.wd, self.seed = momentum, wd, seed
         _check_settings(self)
@@ -141,9 +171,9 @@ class NumpyNet:
         valid:tuple=None, # (X, y) of a validation set: its losses go into `log_`
     )->'NumpyNet': # itself; raises ValueError, FloatingPointError if the loss explodes
         "Learn from records and their right answers."
-        x, y = _numbers(X, 'X', 2), self._answers(y)[:, None]
-        check_same_length(records=range(x.shape[0]), answers=y)
-        self.n_columns_, self.names_ = x.shape[1], list(getattr(X, 'columns', ()))
+        x, y = _records(self, X, y)
+        valid = _validation(self, valid, x.shape[1], _names(X))
+        self.n_columns_, self.names_ = x.shape[1], _names(X)
         sizes, rng = [x.shape[1], *self.hidden, 1], np.random.default_rng(self.seed)
         self.layers_ = [(rng.normal(0, n**-.5, (n, m)), np.zeros(m))
                         for n, m in zip(sizes, sizes[1:])]
@@ -153,7 +183,7 @@ class NumpyNet:
     def _descend(self, x, y, valid, rng):
         "Go down the slopes, batch by batch."
         speeds = [[0*p for p in layer] for layer in self.layers_]
-        batches, limit = -(-len(y)//self.bs), 1e4*(1 + (y**2).max())
+        batches, limit = -(-len(y)//self.bs), 1e4*(1 + (y**2).max())   # rounded up
         steps, self.log_ = self.epochs*batches, dict(train=[], valid=[])
         for epoch in range(self.epochs):
             losses = []
@@ -163,8 +193,10 @@ class NumpyNet:
                 losses.append(self._step(x[rows], y[rows], speeds, lr))
                 _check_loss(self, losses[-1], limit, step + 1)
             self.log_['train'].append(float(np.mean(losses)))
-            if valid: self.log_['valid'].append(self._loss(_sums(self, valid[0]),
-                                                           self._answers(valid[1])))
+            if valid: self.log_['valid'].append(self._loss(
+                forward(self.layers_, valid[0], self.act)[-1], valid[1]))
+        _check_loss(self, self._loss(forward(self.layers_, x, self.act)[-1], y), limit,
+                    steps)   # once more, after the last move
 
     def _step(self, x, y, speeds, lr):
         "Move all weights and biases once; return the loss before."
@@ -203,12 +235,17 @@ class NumpyClassifier(NumpyNet):
                    'Expected the classes of fit, and no gaps.')
         return code.astype(float)
 
-    def fit(self, X, y, valid=None):
-        "Learn from records and their classes, as `NumpyNet.fit` does from amounts."
+    def fit(self,
+        X:pd.DataFrame, # records (n, columns): a table, an array, scipy's sparse rows
+        y:pd.Series, # class of each (n,): one of two names or numbers
+        valid:tuple=None, # (X, y) of a validation set: its losses go into `log_`
+    )->'NumpyClassifier': # itself; raises what `NumpyNet.fit` raises
+        "Learn from records and their classes."
         classes = in_order(distinct(y, 'y')[0])
         if len(classes) != 2:
             raise ValueError(f'y holds {len(classes)} classes: {classes[:4]}. '
                              'Expected two.')
+        vars(self).pop('layers_', None)   # they would answer with the new classes
         self.classes_ = np.array(classes)
         return super().fit(X, y, valid)
 
@@ -219,11 +256,16 @@ class NumpyClassifier(NumpyNet):
         second = sigmoid(_sums(self, X))
         return np.c_[1 - second, second]
 
-    def predict(self, X):
+    def predict(self,
+        X:pd.DataFrame, # records (n, columns), as in `fit`
+    )->pd.Series: # (n,): a Series for a table, a list for a list, else an array
         "Tell the more probable class of each record."
         return _like(X, self.classes_[self.predict_proba(X).argmax(1)])
 
-    def score(self, X, y):
+    def score(self,
+        X:pd.DataFrame, # records (n, columns), as in `fit`
+        y:pd.Series, # class of each (n,)
+    )->float: # between 0 and 1
         "Return the share of right answers."
         said, y = self.predict_proba(X).argmax(1), self._answers(y)
         check_same_length(predictions=said, answers=y)

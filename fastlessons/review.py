@@ -457,7 +457,7 @@ class Review:
     troubles:list    # of cells
     notes:list       # what could not be enforced
     limits:Limits=field(default_factory=Limits) # of time and memory
-    seconds:float=0
+    seconds:float=0   # how long it took
 
     @property
     def met(self): return [t for t, v in self.lines.items() if v.met]

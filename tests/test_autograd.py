@@ -1,5 +1,5 @@
 "The engine of lesson 11 against torch and finite differences, and what it refuses."
-import io, time, tokenize, warnings
+import copy, io, time, tokenize, warnings
 from pathlib import Path
 
 import numpy as np, pytest, torch
@@ -278,6 +278,78 @@ def test_what_was_given_may_change_later():
     (one + two).backward()
     refuses(ValueError, lambda: one.grad.__iadd__(1))   # both slopes may be one array
 
+def test_whole_numbers_as_data():
+    "Constants and slopes are not cut to whole numbers."
+    for numbers in (np.array([3, 4]), [3, 4], np.broadcast_to(3, 2)):
+        w = Tensor([0., 0.])
+        w.data = numbers
+        out = (w + .5)*.5
+        out.sum().backward()
+        assert np.allclose(out.data, [(n + .5)*.5 for n in numbers]) and (w.grad == .5).all()
+    loss = (w*.25).sum()
+    w.data = [1, 2]   # between forward and back
+    w.grad = None
+    loss.backward()
+    assert (w.grad == .25).all()
+
+def test_an_operation_that_returns_no_fractions():
+    @operation(1)
+    def step(a): return a > 0, lambda g: g*0
+    @operation(1)
+    def whole(a): return a.round().astype(int), lambda g: g
+    w = Tensor([3.2, -4.])
+    assert step(w).mean().data == .5 and (step(w)*.5).data.tolist() == [.5, 0]
+    assert (whole(w)*.5).data.tolist() == [1.5, -2]
+
+def test_places_may_change_later():
+    table, which = Tensor(np.zeros((3, 1))), np.array([0, 1])
+    loss = table[which].sum()
+    which[:] = 2
+    loss.backward()
+    assert table.grad.tolist() == [[1], [1], [0]]
+
+def test_data_are_copied_when_they_are_put_in():
+    "A view's base may change, and what was given is not locked."
+    flat, w = np.ones(6), Tensor(np.zeros(3))
+    w.data = flat[:3]
+    loss = (w*w).sum()
+    flat[:] = 5
+    loss.backward()
+    assert (w.grad == 2).all() and (w.data == 1).all()
+
+def test_new_data_are_like_the_old():
+    w = Tensor(np.ones(3))
+    loss = (w*2).sum()
+    for wrong in (np.ones(1), np.ones((3, 1)), 1., [1., 2., np.nan]):
+        refuses(ValueError, lambda wrong=wrong: setattr(w, 'data', wrong), 'Expected (3,)')
+    refuses(TypeError, lambda: setattr(w, 'data', None), 'numbers')
+    loss.backward()
+    assert (w.data == 1).all() and (w.grad == 2).all()
+
+def test_a_way_back_for_each_tensor():
+    @operation(2)
+    def divide(a, b): return a/b, lambda g: g/b
+    refuses(ValueError, lambda: divide(Tensor(1.), Tensor(2.)), 'divide', '1 ways back', 'Expected 2')
+
+def test_a_way_back_of_the_wrong_shape():
+    @operation(1)
+    def double(a): return a*2, lambda g: 2*g.T
+    @operation(1)
+    def half(a): return a*.5, lambda g: g.sum(0)
+    for op in (double, half): refuses(ValueError, op(Tensor(np.ones((2, 3)))).sum().backward, '(2, 3)')
+    for shape in ((3, 2), (4,), (2, 3, 1)): refuses(ValueError, lambda shape=shape: unbroadcast(np.ones((2, 3)), shape), str(shape))
+
+def test_slopes_and_parameters_keep_their_type():
+    a, b = Tensor(np.ones(2, np.float32)), Tensor(np.ones(2))
+    for _ in range(2): (a*b).sum().backward()
+    SGD([a, b], .1).step()
+    assert a.grad.dtype == a.data.dtype == np.float32 and b.data.dtype == float
+
+def test_a_copy_is_locked_as_well():
+    w = copy.deepcopy(Tensor([1., 2.]))
+    (w*w).sum().backward()
+    with pytest.raises(ValueError): w.data[0] = 5
+
 W = Tensor(np.ones((3, 2)))
 WRONG = {
     'add': (lambda: W + np.ones(4), ValueError, 'add', '(3, 2)', '(4,)', 'Expected'), 'mul': (lambda: W*np.ones((2, 3)), ValueError, 'mul', '(2, 3)'),
@@ -323,7 +395,24 @@ def test_a_rate_that_is_too_large():
     with pytest.raises(ValueError) as e: steps()
     assert 'rate' in str(e.value)
     w.data, w.grad = np.array([1e308]), np.array([-1e308])
-    refuses(ValueError, SGD([w], 10.).step, 'Step 1', '10.0')
+    refuses(ValueError, SGD([w], 10.).step, 'rate', 'NaN')
+    assert w.data == 1e308   # as it was
+    w.grad = np.array([np.nan])
+    refuses(ValueError, SGD([w], .1).step, 'NaN')
+
+def test_large_numbers_are_no_alarm():
+    "Four finite numbers whose sum is not finite in 32 bits."
+    w = Tensor(np.full(4, 2e38, np.float32))
+    w.grad = np.ones(4, np.float32)
+    SGD([w], .1).step()
+    assert (w.data == np.float32(2e38)).all()
+
+def test_one_tensor_for_a_list_of_parameters():
+    w = Tensor([1., 2.])
+    opt = SGD(w, .1)
+    w.sum().backward()
+    opt.step()
+    assert np.allclose(w.data, [.9, 1.9])
 
 def test_the_engine_has_at_most_150_lines():
     "Of code: as Python counts them, without comments and docstrings."

@@ -1,7 +1,7 @@
 "Exercises that check themselves, and the ledger of results."
-import inspect, json, math, os, re, runpy, subprocess, sys
+import functools, importlib.util, inspect, json, math, os, re, runpy, subprocess, sys
 
-import nbformat, pytest
+import nbformat, numpy as np, pytest
 
 from conftest import ROOT, refuses
 from fastlessons import check, data
@@ -53,6 +53,22 @@ def test_wrong_answer_gets_a_hint(number, answer, capsys):
     assert out.startswith(f'✗ {number} Not quite. ') and 'Traceback' not in out
     hint = out.split('Not quite. ')[1]
     assert re.match(r'Expected: .{10,}|Case \d+ stopped with \w+: .+', hint)
+
+@pytest.mark.parametrize('made_by', [lambda kind: kind, functools.partial, lambda kind: lambda rng: kind(rng)], ids=['class', 'partial', 'lambda'])
+def test_a_network_may_use_the_notebooks_own_engine(made_by, monkeypatch):
+    "However it is made: the loss and SGD are those of the module where its parameters come from."
+    from fastlessons import autograd
+    from fastlessons.exercises import l11
+    spec = importlib.util.spec_from_file_location('fastlessons.of_the_notebook', autograd.__file__)
+    own = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, 'fastlessons.of_the_notebook', own)
+    spec.loader.exec_module(own)
+    class Line(own.Module):
+        def __init__(self, rng): self.line = own.Linear(4, 3, rng)
+        def __call__(self, x): return self.line(x)
+    net, x, y = made_by(Line)(np.random.default_rng(0)), 10*np.eye(4), np.array([0, 1, 2, 0])
+    assert l11._engine_of(net) == [own.cross_entropy, own.SGD]
+    assert l11._right(net, x, y, x, y) == 1
 
 def test_a_sigmoid_may_use_the_notebooks_own_Value(capsys):
     source = inspect.getsource(foundations.Value) + """

@@ -26,6 +26,12 @@ def test_a_share_has_wilsons_interval():
         assert np.allclose(share_interval(right, n, level), theirs, atol=1e-12), (right, n, level)
     assert share_interval(np.int64(3), np.int32(10)) == share_interval(3, 10)
 
+def test_the_ends_of_a_share_are_exact():
+    assert share_interval(0, 20)[0] == 0 and share_interval(33, 33)[1] == 1
+    assert all(type(end) is float for end in share_interval(np.int64(3), np.int64(9)))
+    low, high = share_interval(3, 33, 1 - 1e-16)
+    assert 0 < low < .01 and .7 < high < 1
+
 def covered(n, p, ends):
     "Add up how probable the results are whose interval holds p."
     return sum(stats.binom.pmf(k, n, p) for k, (low, high) in enumerate(ends) if low <= p <= high)
@@ -88,31 +94,31 @@ def test_rows_that_belong_together_are_drawn_together():
 
 def test_groups_of_one_row_are_rows(judged):
     y, good, _ = judged
-    assert interval(metrics.roc_auc_score, y, good, draws=50) == interval(metrics.roc_auc_score, y, good, draws=50, groups=np.arange(300)[::-1])
+    assert interval(metrics.roc_auc_score, y, good, draws=50, level=.5) == interval(metrics.roc_auc_score, y, good, draws=50, level=.5, groups=np.arange(300)[::-1])
 
 def test_each_container_will_do(judged):
     import torch
     y, good, _ = judged
-    expected = interval(metrics.roc_auc_score, y, good, draws=50)
+    expected = interval(metrics.roc_auc_score, y, good, draws=50, level=.5)
     index = np.arange(300)[::-1]
-    for kind in (list, torch.tensor, lambda v: pd.Series(v, index=index)): assert interval(metrics.roc_auc_score, kind(y), kind(good), draws=50) == expected
+    for kind in (list, torch.tensor, lambda v: pd.Series(v, index=index)): assert interval(metrics.roc_auc_score, kind(y), kind(good), draws=50, level=.5) == expected
     probs = np.c_[1-y*.5, y*.5]
-    low, high = interval(metrics.log_loss, y, probs, draws=50)
+    low, high = interval(metrics.log_loss, y, probs, draws=50, level=.5)
     assert low < metrics.log_loss(y, probs) < high
-    assert interval(metrics.accuracy_score, np.where(y, 'yes', 'no'), np.where(good > .5, 'yes', 'no'), draws=50) == interval(metrics.accuracy_score, y, good > .5, draws=50)
+    assert interval(metrics.accuracy_score, np.where(y, 'yes', 'no'), np.where(good > .5, 'yes', 'no'), draws=50, level=.5) == interval(metrics.accuracy_score, y, good > .5, draws=50, level=.5)
 
 def test_it_is_the_same_again_and_changes_nothing(judged):
     y, good, _ = judged
     before = good.copy()
     state = np.random.get_state()[1].copy()
-    first = interval(metrics.roc_auc_score, y, good, draws=50)
-    assert first == interval(metrics.roc_auc_score, y, good, draws=50) != interval(metrics.roc_auc_score, y, good, draws=50, seed=1)
+    first = interval(metrics.roc_auc_score, y, good, draws=50, level=.5)
+    assert first == interval(metrics.roc_auc_score, y, good, draws=50, level=.5) != interval(metrics.roc_auc_score, y, good, draws=50, level=.5, seed=1)
     assert (good == before).all() and (np.random.get_state()[1] == state).all()
 
 def test_what_gives_no_interval_is_refused(judged):
     y, good, _ = judged
     auc = metrics.roc_auc_score
-    def no(kind, *words, of=auc, columns=(y, good), draws=60, **more): refuses(kind, lambda: interval(of, *columns, draws=draws, **more), *words)
+    def no(kind, *words, of=auc, columns=(y, good), draws=200, **more): refuses(kind, lambda: interval(of, *columns, draws=draws, **more), *words)
     no(ValueError, '300', '299', columns=(y, good[1:]))
     no(ValueError, '300', '299', groups=np.arange(299))
     no(ValueError, 'column 2', 'nan', 'Leave', columns=(y, np.where(good > 2, np.nan, good)))
@@ -122,7 +128,7 @@ def test_what_gives_no_interval_is_refused(judged):
     no(ValueError, 'groups: 1', groups=['a']*300)
     no(ValueError, 'draws is 0', draws=0)
     no(ValueError, 'level is 0', level=0)
-    no(ValueError, 'no value', 'class', columns=(np.arange(300) == 0, good))   # one of the rare class: missing in a third of the draws
+    no(ValueError, 'class True has 1', '10', columns=(np.arange(300) == 0, good))   # missing in a third of the draws
     no(ValueError, '1 in each', 'share_interval', of=metrics.accuracy_score, columns=([1]*20, [1]*20))
     no(ValueError, 'column', columns=())
     no(ValueError, 'different labels', columns=(pd.Series(y), pd.Series(good)[::-1]))
@@ -137,10 +143,40 @@ def test_what_gives_no_interval_is_refused(judged):
 def test_a_draw_in_which_a_score_is_not_defined_is_no_score():
     "scikit-learn calls precision 0, with a warning, where nobody was called sick; that 0 must not count."
     y, says = np.arange(40) < 20, np.arange(40) < 2
-    refuses(ValueError, lambda: interval(metrics.precision_score, y, says, draws=100), 'no value', 'of 100')
+    refuses(ValueError, lambda: interval(metrics.precision_score, y, says, draws=200), 'no value', 'of 200', 'ill-defined')
     def one_class(y): return 1/len(set(y)) if len(set(y)) > 1 else float('one')
-    refuses(ValueError, lambda: interval(one_class, [0, 0, 0, 1], draws=50), 'no value')
+    refuses(ValueError, lambda: interval(one_class, [0, 0, 0, 1], draws=200), 'no value')
     refuses(ValueError, lambda: interval(lambda y: float('mine'), [0, 1]), 'mine')   # not a matter of luck
+
+def test_a_rare_class_is_refused():
+    "In 4% of the draws there is none of the three: these scores would be 0 then, or speak of one class, without an error."
+    rng = np.random.default_rng(0)
+    rare, p = np.arange(303) < 3, rng.random(303) + .3*(np.arange(303) < 3)
+    refuses(ValueError, lambda: interval(metrics.average_precision_score, rare, p), 'True has 3')
+    for score in (metrics.balanced_accuracy_score, metrics.f1_score, metrics.matthews_corrcoef, metrics.cohen_kappa_score):
+        for y in (rare, rare.astype(int), rare.astype(float), np.where(rare, 'sick', 'well')): refuses(ValueError, lambda: interval(score, y, y), 'has 3', '10')
+    many = np.arange(330) < 30
+    refuses(ValueError, lambda: interval(metrics.f1_score, many, many, groups=np.arange(330)//6), 'has 5')   # 30 sick people from 5 groups
+    low, high = interval(metrics.average_precision_score, many, rng.random(330) + .3*many, draws=200)
+    assert 0 < low < high < 1
+    interval(np.mean, [0]*30 + [5], draws=200)   # costs are no classes
+    interval(metrics.mean_absolute_error, [1., 2., 3., 4.], [1, 2, 3, 5], draws=200)   # nor are floats
+
+def test_a_score_that_warns_has_no_value():
+    "Average precision warns, and is 0, where a draw has no positive class."
+    def one_of_two(y, p): return metrics.average_precision_score(y > 1, p)
+    refuses(ValueError, lambda: interval(one_of_two, np.r_[2., np.linspace(0, 1, 40)], np.arange(41.), draws=50, level=.5), 'no value', 'No positive class')
+
+def test_no_level_beyond_what_the_draws_can_tell():
+    v = np.random.default_rng(0).normal(size=500)
+    for level, least in ((.9, 100), (.95, 200), (.99, 1000)):
+        refuses(ValueError, lambda: interval(np.mean, v, level=level, draws=least - 1), 'draws', str(least))
+        interval(np.mean, v, level=level, draws=least)
+    refuses(ValueError, lambda: interval(np.mean, v, level=.9999), 'draws is 1000', '100000')
+
+def test_a_gap_in_a_list_of_texts_is_a_gap():
+    for gap in (np.nan, None):
+        for kind in (list, tuple): refuses(ValueError, lambda: interval(metrics.accuracy_score, kind(['a', 'b', gap, 'a']), ['a', 'b', 'a', 'a']), 'column 1', 'gaps')
 
 # Two models on the same rows
 
@@ -180,9 +216,9 @@ def test_two_equal_models_look_different_in_one_of_twenty_cases():
 def test_groups_count_once():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 40))
-    once = paired_difference(a, b, draws=500)
-    again = paired_difference(np.repeat(a, 25), np.repeat(b, 25), groups=np.repeat(np.arange(40), 25), draws=500)
-    assert np.allclose(once, again) and paired_difference(np.repeat(a, 25), np.repeat(b, 25), draws=50)[1] < once[1]/4
+    once = paired_difference(a, b, draws=2000)
+    again = paired_difference(np.repeat(a, 25), np.repeat(b, 25), groups=np.repeat(np.arange(40), 25), draws=2000)
+    assert np.allclose(once, again) and paired_difference(np.repeat(a, 25), np.repeat(b, 25), draws=200)[1] < once[1]/4
 
 def test_what_cannot_be_compared_is_refused(two):
     a, b = two
@@ -196,6 +232,12 @@ def test_what_cannot_be_compared_is_refused(two):
     refuses(TypeError, lambda: paired_difference(None, [1]), 'a is None')
     refuses(ValueError, lambda: paired_difference([1, 0], [0, 1], groups=['x', 'x']), 'groups: 1')
     refuses(ValueError, lambda: paired_difference([1, 0], [0, 1], draws=1.5), 'draws')
+    for big in ([1e308, -1e308], [1e200, 0]): refuses(ValueError, lambda: paired_difference(big, big[::-1]), 'too large')
+
+def test_a_sum_of_nothing_but_rounding_is_a_tie():
+    gains = np.r_[[.1, .2, -.3]*10]   # their sum is 1e-16, not 0
+    assert paired_difference(np.zeros(30), gains)[2] == 1
+    assert paired_difference(np.zeros(30), [.1, .2, -.3]*5 + [.2, .1, -.3]*5)[2] == 1
 
 # Learning curves
 
@@ -237,7 +279,8 @@ def test_it_splits_as_the_model_and_the_groups_ask(table):
         def score(self, X, y): return float(not seen[-1] & set(X[:, 0]))
     apart = LearningCurve(Spy(), np.c_[who, x], y, sizes=2, groups=who)
     assert apart.validation.all() and not apart.training.any()
-    assert LearningCurve(LinearRegression(), x, y, sizes=2, cv=TimeSeriesSplit(3)).validation.shape == (3, 2)
+    for cv in (TimeSeriesSplit(7), list(KFold(7).split(x)), KFold(7).split(x)):   # 300 rows: parts of different lengths
+        assert LearningCurve(LinearRegression(), x, y, sizes=2, cv=cv).validation.shape == (7, 2)
 
 def test_sizes_and_scorers_of_all_kinds(table):
     x, y = table
@@ -246,7 +289,7 @@ def test_sizes_and_scorers_of_all_kinds(table):
     assert c.scoring == 'score' and (c.validation > 0).all()
     named = LearningCurve(LogisticRegression(), x, np.where(y > 0, 'yes', 'no'), sizes=2)
     assert np.array_equal(named.validation, LearningCurve(LogisticRegression(), x, y > 0, sizes=2).validation)
-    assert len(set(interval(np.mean, y, groups=[1, '1']*150, draws=20))) == 2   # 1 and '1' are two groups
+    assert len(set(interval(np.mean, y, groups=[1, '1']*150, draws=200))) == 2   # 1 and '1' are two groups
 
 def test_it_draws_itself(table):
     x, y = table
@@ -264,7 +307,7 @@ def test_no_learning_curve_for_bad_tables(table):
     no(ValueError, 'rows: 0', x=x[:0], y=y[:0])
     no(ValueError, 'rows: 3', 'cv: 5', x=x[:3], y=y[:3])
     no(ValueError, 'NaN', x=np.where(x > 2, np.nan, x))
-    no(ValueError, 'cv is 1', cv=1)
+    for cv in (1, None, 'five'): no(ValueError, f'cv is {cv!r}', cv=cv)
     no(ValueError, 'sizes', sizes=1)
     no(ValueError, '241', sizes=[241])
     no(ValueError, '299', groups=np.arange(299))

@@ -134,8 +134,8 @@ def test_gaps_are_refused_wherever_they_are(bad):
     hole, off = x.copy(), y.copy()
     hole[3, 1] = off[4] = bad
     net = NumpyNet(3, epochs=1).fit(x, y)
-    for f in (lambda: NumpyNet().fit(hole, y), lambda: net.predict(hole), lambda: net.fit(x, y, valid=(hole, y)), lambda: NumpyNet().fit(scipy.sparse.csr_matrix(hole), y)):
-        refuses(ValueError, f, 'X has 1 gaps')
+    for f in (lambda: NumpyNet().fit(hole, y), lambda: net.predict(hole), lambda: NumpyNet().fit(scipy.sparse.csr_matrix(hole), y)): refuses(ValueError, f, 'X has 1 gaps')
+    refuses(ValueError, lambda: net.fit(x, y, valid=(hole, y)), 'valid has 1 gaps')
     refuses(ValueError, lambda: NumpyNet().fit(x, off), 'y has 1 gaps', '[4]')
     refuses(ValueError, lambda: net.score(x, off), 'y has 1 gaps')
 
@@ -144,7 +144,7 @@ def test_what_does_not_fit_is_refused():
     net = NumpyNet(3, epochs=1).fit(x, y)
     refuses(ValueError, lambda: NumpyNet().fit(x, y[:9]), '10 records and 9 answers')
     refuses(ValueError, lambda: NumpyNet().fit(x[:, 0], y), '(10,)')
-    refuses(ValueError, lambda: NumpyNet().fit(x, y[:, None]), '(10, 1)')
+    refuses(ValueError, lambda: NumpyNet().fit(x, y[:, None]), '(10, 1)', 'np.ravel(y)')
     refuses(ValueError, lambda: NumpyNet().fit(x[:0], y[:0]), '(0, 4)')
     refuses(ValueError, lambda: NumpyNet().fit(x[:, :0], y), '(10, 0)')
     refuses(ValueError, lambda: NumpyNet().fit([['a', 'b']], [1]), "'a'")
@@ -157,15 +157,31 @@ def test_what_does_not_fit_is_refused():
     refuses(ValueError, lambda: NumpyNet().predict(x), 'fit')
     table = pd.DataFrame(x, columns=list('abcd'))
     net.fit(table, y)
-    refuses(ValueError, lambda: net.predict(table[list('bacd')]), "['a', 'b', 'c', 'd']")
+    refuses(ValueError, lambda: net.predict(table[list('abdc')]), "Column 2", "'d'", "'c'")
+    with pytest.raises(ValueError) as e: net.predict(x[:, :3])
+    assert '[' not in str(e.value), 'an array has no names to tell'
 
-@pytest.mark.parametrize('settings', [dict(hidden=0), dict(hidden=[4, -1]), dict(hidden=[2.5]), dict(act='rely'), dict(lr=0), dict(lr=np.nan), dict(epochs=0), dict(bs=0),
+def test_a_validation_set_is_checked_before_training():
+    "At the door, and the network that was there stays as it was."
+    x, y = data(20)
+    table = pd.DataFrame(x, columns=list('abcd'))
+    net = NumpyNet(3, epochs=1).fit(table, y)
+    before, log = net.predict(table), net.log_
+    for valid, words in [((table, y[:10]), '20 records of valid and 10 answers'), ((table,), 'pair'), ([], 'pair'), (table, 'pair'), (dict(X=table, y=y), 'pair'),
+                         ((table[list('abc')], y), 'valid has 3 columns'), ((table[list('bacd')], y), "'b'"), ((table, y[:, None]), 'ravel')]:
+        refuses(ValueError, lambda valid=valid: net.fit(table, y, valid), words)
+        assert net.log_ is log and net.predict(table).equals(before)
+    assert len(net.fit(table, y, [table, list(y)]).log_['valid']) == 1
+    sparse = scipy.sparse.csr_matrix(x)
+    assert net.fit(sparse, y, (sparse, y)).log_['valid'][0] == pytest.approx(((net.predict(x) - y)**2).mean()/2)
+
+@pytest.mark.parametrize('settings', [dict(hidden=0), dict(hidden=[4, -1]), dict(hidden=[2.5]), dict(hidden=2.5), dict(act='rely'), dict(lr=0), dict(lr=np.nan), dict(epochs=0), dict(bs=0),
                                       dict(momentum=1), dict(wd=-1), dict(seed=-1), dict(epochs=True)])
 def test_settings_that_cannot_be(settings):
     refuses(ValueError, lambda: NumpyNet(**settings), next(iter(settings)) if 'act' not in settings else 'relu')
 
 def test_hidden_is_a_list_or_a_number():
-    assert NumpyNet(7).hidden == [7] and NumpyNet((7, 3)).hidden == [7, 3]
+    assert NumpyNet(7).hidden == NumpyNet(np.int64(7)).hidden == [7] and NumpyNet((7, 3)).hidden == [7, 3]
     refuses(TypeError, lambda: NumpyNet('7'), 'hidden')
 
 @pytest.mark.parametrize('act', TORCH)
@@ -177,6 +193,20 @@ def test_a_learning_rate_that_explodes_is_said_with_the_step(act):
         with pytest.raises(FloatingPointError, match=r'step \d+: it explodes. lr is 10000'): net.fit(x, y)
         with pytest.raises(FloatingPointError, match='step 1:'): NumpyNet(5, 'relu').fit(x*1e6, y)
     refuses(ValueError, lambda: net.predict(x), 'fit')   # it has learned nothing that could be used
+
+def test_an_explosion_in_the_last_step_is_said_too():
+    "A step is judged by the loss before it: the last one by a loss after it."
+    x, y = data()
+    net = NumpyNet(64, 'relu', lr=1e4, epochs=1, bs=1000)
+    with pytest.raises(FloatingPointError, match='step 1: it explodes'): net.fit(x, y)
+    refuses(ValueError, lambda: net.predict(x), 'fit')
+
+def test_a_classifier_whose_fit_fails_forgets_the_one_before():
+    "Its old weights would answer with the new classes."
+    x, _ = data(4)
+    net = NumpyClassifier(3, epochs=1).fit(x, [0, 1, 1, 0])
+    refuses(ValueError, lambda: net.fit(x, list('abba'), valid=(x, list('abbc'))), 'c')
+    refuses(ValueError, lambda: net.predict(x), 'fit')
 
 def test_classifier_refuses():
     x, _ = data(4)

@@ -6,7 +6,7 @@
 __all__ = ['five_trainings']
 
 # %% ../../nbs/lib/exercises/l09.ipynb #e09imports
-import numpy as np
+import numpy as np, re
 
 from ..check import cases, matching, sample_of, solves
 
@@ -56,7 +56,13 @@ def _(slopes_tanh):
         x, right = rng.normal(size=n_in), float(rng.normal())
         weights = rng.normal(size=(n_in, n_hidden)), rng.normal(size=n_hidden)
         kept = x.copy(), *(w.copy() for w in weights)
-        got = slopes_tanh(x, right, *weights)
+        try: got = slopes_tanh(x, right, *weights)
+        except ValueError as e:
+            if not re.search('shape|dimension', str(e)): raise
+            yield (f'shapes that fit together; yours stopped with: {e}. Write the '
+                   'shape of each factor beside it. x[:, None]*term, or '
+                   'np.outer(x, term), makes a table', False)
+            return
         pair = isinstance(got, (tuple, list)) and len(got) == 2
         kind = type(got).__name__
         yield f'two arrays: the slopes for w1 and for w2; yours gave {kind}', pair
@@ -146,6 +152,8 @@ def _error(known, hours, parts, prep):
 @cases('09.3')
 def _(known):
     hours, parts, prep = _bikes()
+    kind = np.asarray(known(hours.copy())).dtype.kind
+    yield 'numbers; yours are dates or times', kind not in 'mM'
     got = _block(known, hours)
     yield (f'a row for each of the {len(hours):,} hours; yours gave {got.shape}',
            got.ndim == 2 and len(got) == len(hours) and got.shape[1] > 0)
@@ -160,9 +168,12 @@ def _(known):
         until = (hours['dteday'] <= day).to_numpy()
         same = np.allclose(_block(known, other)[until], got[until])
         yield ('the same columns up to the end of a day, whatever happens on that '
-               f'day or later. In yours, the bikes of {day} change them: a leak', same)
+               f'day or later. In yours, the bikes of {day} change them: a leak. (Also '
+               'if you fill a gap with the mean of all days.)', same)
     error = _error(known, hours, parts, prep)
-    yield f'a test error below .085; yours gave {error:.3f}', error < .085
+    yield (f'a test error below .085; yours gave {error:.3f}, and without new columns '
+           'it is 0.11. Let the network compare yesterday with the days before it, as '
+           'logarithms', error < .085)
 
 # %% ../../nbs/lib/exercises/l09.ipynb #e09s1
 @solves('09.1')

@@ -12,6 +12,7 @@ from ..check import cases, matching, solves
 def _tables():
     "Yield training set, validation set, columns, share that was seen, and why."
     import pandas as pd
+    from numpy import nan
     def table(**columns): return pd.DataFrame(columns)
     train = table(a=[1, 2, 3], b=['x', 'y', 'z'])
     yield (train, table(a=[1, 2], b=['x', 'q']), ['a', 'b'], .5,
@@ -23,15 +24,16 @@ def _tables():
            'the row of `valid` stands three times in `train`, and is one of four')
     yield (table(a=[1, 2, 3, 4]), table(a=[1, 1, 1, 8]), ['a'], .75,
            'it is a share of the rows of `valid`, copies among them too')
-    yield (table(a=[1., None], b=[2., 3.]), table(a=[None, None], b=[3., 2.]),
+    yield (table(a=[1., nan], b=[2., 3.]), table(a=[nan, nan], b=[3., 2.]),
            ['a', 'b'], .5, 'a gap is the same as a gap')
     yield (table(a=['a', 'ab'], b=['bc', 'd']), table(a=['ab', 'a'], b=['c', 'bc']),
            ['a', 'b'], .5, "'ab', 'c' is not the same as 'a', 'bc'")
-    yield train, table(a=[], b=[]), ['a', 'b'], 0, 'there are no rows in `valid`'
+    yield train, train.head(0), ['a', 'b'], 0, 'there are no rows in `valid`'
 
 # %% ../../nbs/lib/exercises/l10.ipynb #9b7ca5f6
 @cases('10.1')
 def _(seen):
+    kept = True
     for train, valid, columns, share, why in _tables():
         before = train.copy(), valid.copy()
         got = seen(train, valid, columns)
@@ -39,8 +41,8 @@ def _(seen):
         near = isinstance(got, (int, float)) or hasattr(got, 'item')
         yield (f'seen({rows[0]}, {rows[1]}, {columns}) is {share}: {why}; '
                f'yours gave {got}', near and abs(float(got) - share) < 1e-9)
-        yield ('that the two tables are left as they were',
-               train.equals(before[0]) and valid.equals(before[1]))
+        kept = kept and train.equals(before[0]) and valid.equals(before[1])
+    yield 'that the two tables are left as they were', kept
 
 # %% ../../nbs/lib/exercises/l10.ipynb #b1d434d5
 @cases('10.2')
@@ -78,19 +80,26 @@ def _(flag):
     train, valid = _town(6000, 1), _town(20000, 101)
     rows = valid[_COLUMNS]
     got = flag(train.copy(), rows.copy())
-    n = len(got) if hasattr(got, '__len__') else None
-    yield f'{len(rows)} answers for {len(rows)} rows; yours gave {n}', n == len(rows)
     flagged = np.asarray(got)
+    shape = flagged.shape
+    which = ': which of the columns is "sick"?' if len(shape) == 2 else ''
+    yield (f'one answer for each of {len(rows)} rows; the shape of yours is '
+           f'{shape}{which}', shape == (len(rows),))
     kinds = set(np.unique(flagged).tolist())
     yield (f'True or False for each row; yours gave {sorted(kinds)[:4]}',
            kinds <= {True, False})
     few = np.asarray(flag(train.copy(), rows.head(50).copy())).astype(bool)
     yield ('the same answer for a person whoever else is asked about: learn from '
-           '`train` alone', (few == flagged[:50].astype(bool)).all())
+           '`train` alone (and give a random model a `random_state`)',
+           (few == flagged[:50].astype(bool)).all())
     cost = _cost(flagged.astype(bool), valid['sick'].to_numpy())
     hint = ''
     if cost > 7: hint = '. From which probability on is it worth a second test?'
-    elif cost > 3.5: hint = '. Can your model use salt that is too high OR too low?'
+    elif cost > 4.5: hint = ('. You send nearly everybody, or not the right ones: look '
+                             'at the threshold, and at salt')
+    elif cost > 4.05: hint = '. Can your model use salt that is too high OR too low?'
+    elif cost > 3.5: hint = ('. Nearly! Is the threshold right? Is your model too wild '
+                             'for 6,000 rows?')
     yield (f'a cost below 3.5 for each person; yours gave {cost:.2f}{hint}', cost < 3.5)
 
 # %% ../../nbs/lib/exercises/l10.ipynb #07376caf

@@ -68,17 +68,17 @@ ANSWERS = {
                other(term=lambda error, w2, h, x, w1: error*(1 - h*h)), other(term=lambda error, w2, h, x, w1: -error*w2*(1 - h*h), of_output=lambda error, h: -error*h),
                other(term=lambda error, w2, h, x, w1: 2*error*w2*(1 - h*h), of_output=lambda error, h: 2*error*h),
                other(term=lambda error, w2, h, x, w1: error*w2*(1 - (x@w1)**2)), other(of_output=lambda error, h: error), other(of_output=lambda error, h: error*h*(1 - h)),
-               other(turn=True), other(one=True), moves_them, moves_first, lambda x, right, w1, w2: None, lambda x, right, w1, w2: (w1, w2)]),
+               other(turn=True), other(one=True), moves_them, moves_first, lambda x, right, w1, w2: (x@(w2*np.tanh(x@w1)), w2), lambda x, right, w1, w2: None, lambda x, right, w1, w2: (w1, w2)]),
     '09.2': dict(
         right=[diagnosis()],
         wrong=[letters(C='well', E='shuffled'), letters(A='one neuron', D='too small'), letters(B='shuffled', C='few hours'), {}, dict(A='too small'), ['well'],
-               dict.fromkeys('ABCDE', 'well'), letters(A=1)]),
+               dict.fromkeys('ABCDE', 'well'), letters(A=1), letters(A='slow'), letters(A=['well'])]),
     '09.3': dict(
         right=[known, same_hour],
         wrong=[lambda hours: np.zeros(len(hours)),   # nothing new
                lambda hours: hours['cnt'].shift(24),   # with gaps
                shifted(1),   # an hour ago: the same day
-               day_of_today, week_with_today, lambda hours: hours['registered'],
+               day_of_today, week_with_today, lambda hours: hours['registered'], lambda hours: hours['dteday'], lambda hours: hours[['dteday']],
                lambda hours: hours['temp'],   # it is there already
                lambda hours: 1., lambda hours: [1.], lambda hours: hours['cnt'].iloc[:100]]),
 }

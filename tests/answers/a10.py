@@ -10,6 +10,10 @@ def by_merge(train, valid, columns):
     known = train[columns].drop_duplicates().astype(object)
     return (valid[columns].astype(object).merge(known, how='left', indicator=True)['_merge'] == 'both').mean()
 
+def merge_alone(train, valid, columns):   # the pandas way
+    found = valid.merge(train[columns].drop_duplicates(), on=columns, how='left', indicator=True)['_merge'] == 'both'
+    return found.mean() if len(valid) else 0
+
 def merge_multiplies(train, valid, columns):   # three copies in `train` count three times
     return len(valid.merge(train, on=columns))/max(len(valid), 1)
 
@@ -55,11 +59,13 @@ def uses_the_others(train, rows):   # of those who are asked about, the upper th
     p = forest().fit(train[rows.columns], train['sick']).predict_proba(rows)[:, 1]
     return p > pd.Series(p).quantile(.67)
 def probabilities(train, rows): return forest().fit(train[rows.columns], train['sick']).predict_proba(rows)[:, 1]
+def without_a_seed(train, rows): return RandomForestClassifier(5).fit(train[rows.columns], train['sick']).predict_proba(rows)[:, 1] > CUT
+def both_columns(train, rows): return forest().fit(train[rows.columns], train['sick']).predict_proba(rows) > CUT
 def asks_the_answer(train, rows): return rows['sick'] == 1
 
 ANSWERS = {
     '10.1': dict(
-        right=[seen, by_merge],
+        right=[seen, by_merge, merge_alone],
         wrong=[merge_multiplies, column_by_column, as_text, of_train, all_columns, counts, different, no_rows, gaps_differ, changes, lambda *a: None]),
     '10.2': dict(
         right=[what_next()],
@@ -69,5 +75,5 @@ ANSWERS = {
         right=[flag, made(forest), size_of_salt],
         wrong=[made(LogisticRegression), made(LogisticRegression, .5), made(forest, .5), made(lambda: HistGradientBoostingClassifier(random_state=0)),
                made(forest, columns=['iron']), lambda train, rows: rows['salt'] > 9, lambda train, rows: rows['salt'] == rows['salt'],
-               uses_the_others, probabilities, asks_the_answer, lambda train, rows: True]),
+               uses_the_others, probabilities, without_a_seed, both_columns, asks_the_answer, lambda train, rows: True]),
 }

@@ -1,4 +1,6 @@
 "Answers to the exercises of lesson 11: for each the right one and wrong ones that people really write."
+import functools
+
 import numpy as np
 
 from fastlessons.autograd import Linear, Module, Tensor, operation, unfold
@@ -12,6 +14,8 @@ def by_the_result(a, b):
 def no_minus(a, b): return a/b, lambda g: g/b, lambda g: g*a/b**2
 def not_squared(a, b): return a/b, lambda g: g/b, lambda g: -g*a/b
 def without_g(a, b): return a/b, lambda g: 1/b, lambda g: -a/b**2
+def no_function(a, b): return a/b, g/b, -g*a/b**2   # noqa: F821
+def in_brackets(a, b): return a/b, (lambda g: g/b, lambda g: -g*a/b**2)
 def swapped(a, b): return a/b, lambda g: -g*a/b**2, lambda g: g/b
 def slopes_at_once(a, b): return a/b, 1/b, -a/b**2
 def only_a(a, b): return a/b, lambda g: g/b
@@ -73,7 +77,7 @@ class Small(Module):
 ANSWERS = {
     '11.1': dict(
         right=[divide, by_the_result, operation(2)(divide), lambda a, b: (a*b**-1., lambda g: g*b**-1., lambda g: -g*a*b**-2.)],
-        wrong=[no_minus, not_squared, without_g, swapped, slopes_at_once, only_a, as_a_product, as_a_list, adds_up, no_rest, in_place, as_tensors,
+        wrong=[no_minus, not_squared, without_g, swapped, slopes_at_once, only_a, as_a_product, as_a_list, no_function, in_brackets, adds_up, no_rest, in_place, as_tensors,
                lambda a, b: a/b, np.divide, 3]),
     '11.2': dict(
         right=[right],
@@ -82,6 +86,6 @@ ANSWERS = {
                {v: k for k, v in right.items()}]),
     '11.3': dict(
         right=[better, Small],
-        wrong=[lambda rng: Hidden(rng, 30), lambda rng: Hidden(rng, 100), lambda rng: Hidden(rng, 30, 1), lambda rng: Linear(100, 10, rng), Forgets, Unused,
+        wrong=[functools.partial(Hidden, nh=30), lambda rng: Hidden(rng, 100), lambda rng: Hidden(rng, 30, 1), lambda rng: Linear(100, 10, rng), Forgets, Unused,
                InADict, FirstConvolution, lambda rng: None, lambda rng: (lambda x: x), better(np.random.default_rng(0))]),
 }
