@@ -7,11 +7,10 @@ __all__ = ['Limits', 'can_limit_memory', 'guard', 'box', 'by_files', 'not_enforc
            'kernel_command']
 
 # %% ../../nbs/lib/projects/guard.ipynb #7756d4a1
-import ctypes, os, shutil, subprocess, sys, tempfile
+import ctypes, os, shutil, signal, subprocess, sys, tempfile
 from dataclasses import dataclass
 from functools import cache
 from glob import escape as glob_escape, glob
-from importlib import import_module
 
 from .. import core
 
@@ -117,13 +116,11 @@ def _refusing(what):
 
 def _close_side_doors():
     "Replace the functions that tell the hook nothing, or not where."
-    for module, name, may in (
-            ('_posixsubprocess', 'fork_exec', 'start no other program'),
-            ('subprocess', '_fork_exec', 'start no other program'),
-            ('signal', 'pidfd_send_signal', 'end no other program')):
-        try: module = import_module(module)
-        except ImportError: continue   # another system
-        if hasattr(module, name): setattr(module, name, _refusing(may))
+    if hasattr(signal, 'pidfd_send_signal'):   # Linux
+        signal.pidfd_send_signal = _refusing('end no other program')
+    try: import _posixsubprocess as posix
+    except ImportError: pass   # Windows
+    else: posix.fork_exec = subprocess._fork_exec = _refusing('start no other program')
     plain = os.open
     def open_at(path, flags, mode=0o777, *, dir_fd=None):
         if dir_fd is not None and flags & _WRITES: path = _full(path, dir_fd)
