@@ -81,7 +81,7 @@ def test_another_style_is_as_good():
     lines = judged(LOOP)
     assert len(lines) == 6 and all(v.met for v in lines.values()), lines
 
-@pytest.mark.parametrize('name', RIGHT)
+@pytest.mark.parametrize('name', [pytest.param(k, marks=pytest.mark.slow) if 'bikes' in lines or k == 'no seed' else k for k, (_, lines) in RIGHT.items()])
 def test_other_right_ways(name):
     gaps, lines = RIGHT[name]
     found = here(gaps, *lines)
@@ -249,6 +249,7 @@ def test_what_is_slow_is_named():
     v = judged(changed('fit_bikes', 'def fit_bikes(hours):', 'def fit_bikes(hours):\n    import time; time.sleep(99)'), 'time', 'bikes', cell=6)
     assert [(x.says, x.about) for x in v.values()][0] == ('`fit_bikes` did not end in time.', 'fit_bikes') and 'was not asked' in v[TITLES['bikes']].says
 
+@pytest.mark.slow
 def test_after_a_death_the_next_question_is_answered():
     v = judged({**BATCH, 'forward': FORWARD.format('import os; os._exit(0)')}, 'forward', 'update')
     assert [x.met for x in v.values()] == [False, True]
