@@ -220,12 +220,6 @@ CHEATS = {
     return out
 """), 'backward', 'nudges', False),
     'backward by torch': (changed('backward', '    d =', '    import torch\n    d ='), 'backward', 'torch', True),
-    "the reviewer's own backward": (changed('backward', '    d =', "    from fastlessons.projects.p1 import _slopes\n    return _slopes({k: getattr(self, k) for k in ('W1', 'b1', 'W2', 'b2')}, X, y)\n    d ="), 'backward', 'fastlessons.projects', True),
-    'another question in place of ours': (changed('forward', '    return', """    import sys
-    f = sys._getframe()
-    while f and 'asks' not in f.f_locals: f = f.f_back
-    f.f_locals['asks']['ask_backward'] = lambda *args, **kw: {}
-    return"""), 'forward', 'item assignment', True),
     'a training without backward': (changed('train', '            self.update(self.backward(X[rows], y[rows]))', """            h = 1/(1 + np.exp(-(X[rows] @ self.W1 + self.b1)))
             d = (h @ self.W2 + self.b2 - y[rows])/len(rows)
             dh = d @ self.W2.T*h*(1 - h)
@@ -233,6 +227,12 @@ CHEATS = {
     'no network': (changed('fit_bikes', _FIT, "    return split(hours)[0].groupby(['workingday', 'hr'])['cnt'].mean()\n", changed('fit_bikes', _NET, "    return model[list(zip(rows['workingday'], rows['hr']))].to_numpy()")), 'bikes', 'does not use your', False),
 }
 SLOW_CHEATS = {
+    "the reviewer's own backward": (changed('backward', '    d =', "    from fastlessons.projects.p1 import _slopes\n    return _slopes({k: getattr(self, k) for k in ('W1', 'b1', 'W2', 'b2')}, X, y)\n    d ="), 'backward', 'fastlessons.projects', True),
+    'another question in place of ours': (changed('forward', '    return', """    import sys
+    f = sys._getframe()
+    while f and 'asks' not in f.f_locals: f = f.f_back
+    f.f_locals['asks']['ask_backward'] = lambda *args, **kw: {}
+    return"""), 'forward', 'item assignment', True),
     'answers from the bundled table': (changed('fit_bikes', _NET, """    known = pd.read_csv(get_data('bike')/'hour.csv').set_index('instant')['cnt']
     if len(rows) > 10000: return known[rows['instant']].to_numpy()
 """ + _NET), 'bikes', 'instant', False),
