@@ -468,7 +468,8 @@ def cmd_page(
     from fastlessons.deploy.web import make_page
     _made(lambda new: make_page(folder, new, **_given(title)), out)
     _print(f'{out} is ready. To look at it: '
-           f'python -m http.server --bind 127.0.0.1 --directory {out}')
+           f'python -m http.server --bind 127.0.0.1 --directory {out} '
+           'and open http://127.0.0.1:8000')
 
 def cmd_space(
     model:Path|None=None, # model folder; None: a first one is trained

@@ -228,7 +228,10 @@ the next one is chosen. *Run > Run All Cells* runs the whole lesson.
 
 How far you are (run this cell to see it anew):"""
 _CODE = 'from fastlessons.course import progress_table\nprogress_table()'
-_END = """Is a word new? See [the glossary](glossary.ipynb). *File > New > Terminal*
+_END = """After lesson 09: [a project](projects/1_bike_sharing.ipynb). You write, a reviewer
+answers.
+
+Is a word new? See [the glossary](glossary.ipynb). *File > New > Terminal*
 opens a terminal; there, `fastlessons list` shows this table, `fastlessons help` what
 else there is, and `fastlessons doctor` looks at your machine when
 something does not work. To have a lesson anew: give yours another name, and start

@@ -363,7 +363,7 @@ def _of_stop(e, about):
                           'time.', f'Mend `{e.says}` first.', e.says)
     if e.kind == 'NotImplementedError' or e.says == 'not begun':
         return needs_work(f'Not begun: {name} still has its dots.',
-                          'Write it, then run the check below it.', about)
+                          'Write it, then run its cell: it ends with a check.', about)
     if e.kind == 'KeyError' and not e.cell:
         return needs_work(f'There is no {e.says} in the notebook.',
                           'Keep the name that the starter gave it.')
