@@ -228,8 +228,8 @@ the next one is chosen. *Run > Run All Cells* runs the whole lesson.
 
 How far you are (run this cell to see it anew):"""
 _CODE = 'from fastlessons.course import progress_table\nprogress_table()'
-_END = """After lesson 09: [a project](projects/1_bike_sharing.ipynb). You write, a reviewer
-answers.
+_END = """After lesson 09 comes
+[a project](projects/1_bike_sharing.ipynb): you write, a reviewer answers.
 
 Is a word new? See [the glossary](glossary.ipynb). *File > New > Terminal*
 opens a terminal; there, `fastlessons list` shows this table, `fastlessons help` what
