@@ -440,7 +440,7 @@ def _line_of_answers(nb, asked):
     if not open_ones: return met(f'All {asked} are answered. Only you can judge how '
                                  'well: compare with the lesson.')
     return needs_work(f'Question {", ".join(open_ones)}: no answer in words.',
-                      'Write a sentence or two behind `Your answer:`, in your own '
+                      'Write a sentence or two after `Your answer:`, in your own '
                       'words. Keep these marks.')
 
 # %% ../nbs/lib/review.ipynb #8311cbb5
