@@ -179,7 +179,7 @@ def digits(data, short):
     "Learn the digits, and say in how many seconds."
     x, y, xv, yv = (part.numpy() for part in read_digits(get_data('mnist', data)))
     n, many = x.shape[1], len(x) > 10_000
-    runs = [(f'{n}-100-10', [n, 100, 10], dict(epochs=5 if many else 60, bs=64, lr=.5))]
+    runs = [(f'{n}-100-10', [n, 100, 10], dict(epochs=4 if many else 60, bs=64, lr=.5))]
     if many and not short:
         runs += [(f'{n}-256-128-10, shifted by 1', [n, 256, 128, 10], dict(epochs=8, bs=100, lr=.1, kind=Momentum, far=1)),
                  (f'{n}-512-256-10, shifted by 2', [n, 512, 256, 10], dict(epochs=16, bs=100, lr=.1, kind=Momentum, far=2))]
