@@ -13,7 +13,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 lesson: .venv/ready   # runs a lesson (make lesson N=02: another) and shows you the result
 	@$(BIN)/fastlessons run $(N) --show
 
-check: .venv/ready   # what can be told in four minutes: the code's form, notebooks, export, the library's quick tests
+check: .venv/ready   # what can be told in two minutes: the code's form, notebooks, export, the library's quick tests
 	@$(BIN)/python -m pytest tests -rs -n 2 -m "not slow and not real"
 
 test: .venv/ready   # everything, in two processes, a core for each
