@@ -251,14 +251,14 @@ def _index(path):
             cell.execution_count = None
     _write(made, path, force=True)
 
-def _make_projects(folder, there):
-    "Copy the projects into a folder; return the names of copies out of date."
+def _copy_new(named, folder, there):
+    "Copy notebooks, name -> path; leave alone what is there, name what is out of date."
     old = []
-    for x in projects():
+    for name, path in named.items():
         folder.mkdir(exist_ok=True)
-        copy = folder/x.path.name
-        if not copy.exists(): copy_notebook(x.path, folder, there=there)
-        elif _outdated(copy, x.path): old.append(label(x))
+        copy = folder/path.name
+        if not copy.exists(): copy_notebook(path, folder, there=there)
+        elif _outdated(copy, path): old.append(name)
     return old
 
 def make_work(
@@ -266,12 +266,10 @@ def make_work(
 )->tuple[Path, list[str]]: # the first page; names of copies that are out of date
     "Copy the lessons into a folder to work in; leave alone what is there."
     paths = [x.path for x in lessons()] + [*_lessons_folder().glob('glossary.ipynb')]
-    old = []
-    for path in paths:
-        copy = folder/path.name
-        if not copy.exists(): copy_notebook(path, folder, there=[p.name for p in paths])
-        elif _outdated(copy, path): old.append(path.stem)
-    old += _make_projects(folder/'projects', {f'../{p.name}' for p in paths})
+    names = [p.name for p in paths]
+    old = _copy_new({p.stem: p for p in paths}, folder, names)
+    old += _copy_new({label(x): x.path for x in projects()}, folder/'projects',
+                     [f'../{name}' for name in names])
     index = folder/'index.ipynb'
     try: _index(index)
     except Exception as e:   # the learner's own: whatever it is, it stays

@@ -17,7 +17,7 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
 from .core import as_list, check_int, check_name
-from .core import check_int, check_same_length, document
+from .core import check_same_length, document
 from .plots import PALETTE, _spread, tint
 
 # %% ../nbs/lib/drawings.ipynb #7e3f6604

@@ -443,9 +443,6 @@ def _line_of_answers(nb, asked):
                       'Write a sentence or two after `Your answer:`, in your own '
                       'words. Keep these marks.')
 
-# %% ../nbs/lib/review.ipynb #8311cbb5
-_WHATEVER = dict(ignore_cleanup_errors=True)   # whatever a notebook left in its folder
-
 # %% ../nbs/lib/review.ipynb #b5a3068d
 @dataclass
 class Review:
@@ -512,7 +509,8 @@ def review(
         raise ValueError(f'{path} has none of {", ".join(names)}. Expected your '
                          f'copy of: fastlessons copy {project.number}')
     before = _ticks(nb)
-    with tempfile.TemporaryDirectory(prefix='fl-', **_WHATEVER) as folder:
+    with tempfile.TemporaryDirectory(prefix='fl-',
+                                     ignore_cleanup_errors=True) as folder:
         ran = deepcopy(nb)
         troubles = rerun(ran, folder, limits, show)
     lines = {'It runs from top to bottom': _line_of_run(troubles, before, _ticks(ran))}

@@ -162,8 +162,8 @@ def _days(hours):
 
 def _parts(hours):
     "Return which rows are for training, validation and test."
-    ago = _days(hours)
-    return ago >= 81, (ago >= 21) & (ago < 81), ago < 21
+    from ..bikes import split_by_days
+    return tuple(hours.index.isin(part.index) for part in split_by_days(hours))
 
 # %% ../../nbs/lib/projects/p1.ipynb #d9bb7ac3
 @cases('P1.5')

@@ -123,7 +123,6 @@ def _forget(package):
     parent, _, name = package.rpartition('.')
     delattr(sys.modules[parent], name)
 
-#| export
 def answer_all()->None: # nothing, when the reviewer has hung up
     "Answer a reviewer's questions; `sys.argv` holds project, folder and memory."
     project, folder, memory = sys.argv[1:4]
