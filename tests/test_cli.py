@@ -544,7 +544,7 @@ def test_the_model_says_from_what_it_learned(call, home):
     about = json.loads(card.read_text())
     assert 'learned' not in call('space')[1]
     card.write_text(json.dumps(dict(about, data=dict(name='pets', source='sample', kind='drawn pictures', train=711, valid=177))))
-    assert 'It learned from 711 drawn pictures (pets, sample); photos will fool it.' in ' '.join(call('space', '--out', 'b')[1].split())
+    assert 'It learned from 711 drawn pictures (pets, sample); photos and other drawings will fool it.' in ' '.join(call('space', '--out', 'b')[1].split())
 
 def test_it_is_said_whose_pictures_visitors_will_see(call, home):
     from PIL import Image
