@@ -67,6 +67,10 @@ def test_run(call, folder, tmp_path, monkeypatch, home):
     page = Path('runs/01_sheep.html').read_text(encoding='utf-8')
     soup = BeautifulSoup(page, 'html.parser')
     assert soup.title.text == 'Counting sheep' and soup.h1 and 'error_rate' in page
+    first, = soup.select('#first-picture')                                                 # where `--show` opens the page
+    assert first['alt'] == 'A very small dot' and 'scroll-margin-top' in first['style']
+    begin = ' '.join(out.split())                                                           # said before anything runs
+    assert begin.startswith('Running 01, Counting sheep,') and 'about 5 seconds on two cores' in begin.split(' s Counting sheep')[0]
     assert [(i['alt'], i['src'][:15]) for i in soup.select('img')] == [('a dot', 'data:image/png;'), ('A very small dot', 'data:image/png;')]
     assert not [s['href'] for s in soup.select('link[href^=http]')]
     assert not soup.select('script[src^=http], img[src^=http]')                              # it asks nobody for anything
@@ -103,7 +107,7 @@ def test_the_page_is_opened_where_a_browser_is(call, monkeypatch, tmp_path, scre
     status, out, err = call('run', '1', '--show')
     assert status == 0 and (tmp_path/'opened').exists() == screen
     page = Path('runs/01_sheep.html').absolute()
-    if screen: assert (tmp_path/'opened').read_text().strip() == page.as_uri() and 'is open in your browser' in out
+    if screen: assert (tmp_path/'opened').read_text().strip() == page.as_uri() + '#first-picture' and 'is open in your browser' in out
     else: assert 'The page for your browser: runs/01_sheep.html' in out
 
 WIDGETS = """import ipywidgets as w
@@ -240,7 +244,9 @@ def test_a_bar_in_a_terminal(folder, tmp_path):
     os.close(ours)
     seen = seen.decode()
     assert re.search(r'\r +\d+% \|.{20,}\| 00:\d\d +Goats', seen), seen   # how far, for how long, where
-    assert seen.count('\n') <= 1                                          # one line, drawn again and again
+    said, drawn = seen.split('\r', 1)[0], seen.split('\r', 1)[1].split('\r', 1)[1]
+    assert 'Goats' in said and 'page for your browser' in said           # first of all, what is going to happen
+    assert drawn.count('\n') <= 1                                         # one line, drawn again and again
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == 'nt', reason='signals are other there')

@@ -6,7 +6,7 @@
 __all__ = ['save_example', 'export_classifier']
 
 # %% ../../nbs/lib/deploy/export.ipynb #68b48fd6
-import json, re, tempfile, warnings
+import json, re, warnings
 from collections import Counter
 from datetime import date
 from hashlib import sha256
@@ -419,12 +419,12 @@ def export_classifier(
     _warn_deep(learn)
     _warn_transparent(learn)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.unfinished-') as tmp:
-        new = Path(tmp)/'new'
+    with core.unfinished(folder.parent) as tmp:
+        new = tmp/'new'
         new.mkdir()
         _write_files(learn, labels, new)
         if examples: _keep_examples(learn, labels, new/'examples', examples)
-        return _swap(new, folder, Path(tmp))
+        return _swap(new, folder, tmp)
 
 def _write_files(learn, labels, folder):
     "Write the three files and check them."
