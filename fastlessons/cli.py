@@ -263,7 +263,8 @@ def _open(page, place=''):
 
 def _announce(lesson):
     "Say what is going to happen and how long it takes, before it is quiet."
-    takes = f'This takes about {lesson.time}. ' if lesson.time else ''
+    time = lesson.time.removeprefix('about ')
+    takes = f'This takes about {time}. ' if time else ''
     _print(f'Running {lesson.number}, {lesson.title}, from top to bottom. {takes}At '
            'the end come its result in words, and a page for your browser.')
 

@@ -620,6 +620,21 @@ def test_app(folder, home, tmp_path, sign):
     assert first == (sign == signal.SIGINT) and ('error_rate' in out) == first and 'Stop it with Ctrl-C' in out
     assert (home/'models/pets/card.json').exists() and not [p for p in (tmp_path/'tmp').iterdir() if 'torch' not in p.name]   # PyTorch keeps a cache there
 
+@pytest.mark.skipif(os.name == 'nt', reason='signals are other there')
+def test_a_command_that_is_killed_leaves_nothing(call, home, monkeypatch):
+    "As `timeout` and a shutdown do, while the first model is trained."
+    def trained(*_):
+        (home/'models').mkdir(parents=True)
+        with core.unfinished(home/'models'):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(9)
+    monkeypatch.setattr(cli, '_model', trained)
+    before = signal.getsignal(signal.SIGTERM)
+    for command in 'app', 'page', 'space':
+        assert call(command) == (130, '', 'fastlessons: stopped. Nothing half done is left behind.\n')
+        (home/'models').rmdir()   # it is empty
+    assert signal.getsignal(signal.SIGTERM) == before
+
 # samples; `--check` is from version 0.1.0
 
 @pytest.mark.parametrize('words', [('samples',), ('samples', '--check')], ids=' '.join)
