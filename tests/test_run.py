@@ -51,7 +51,8 @@ def test_run(call, folder, tmp_path, monkeypatch, home):
     monkeypatch.setattr(cli, '_check_arch', lambda arch: None)
     status, out, err = call('run', 'sheep', '--data', 'mine', '--arch', 'resnet9')
     assert (status, err) == (0, '')
-    lines = out.splitlines()
+    first, *lines = out.splitlines()
+    assert first.startswith('Running 01, Counting sheep,') and 'about 5 seconds on two cores' in first and 'page for your browser' in first   # said before it is quiet
     assert [re.sub(r'^ *\d+ s  ', '', line) for line in lines[:2]] == ['Counting sheep', 'Look']   # not a terminal: a line for each part
     assert lines[2] == 'You counted 3 sheep.' and lines[3] == 'On sheep (sample): error rate 0.0213, sheep 3' and re.fullmatch(r'It took \d+ seconds\.', lines[4])
     assert 'runs/01_sheep.ipynb' in lines[5] and 'for your browser: runs/01_sheep.html' in lines[6] and 'make lab' in lines[7] and len(lines) == 8
@@ -69,8 +70,6 @@ def test_run(call, folder, tmp_path, monkeypatch, home):
     assert soup.title.text == 'Counting sheep' and soup.h1 and 'error_rate' in page
     first, = soup.select('#first-picture')                                                 # where `--show` opens the page
     assert first['alt'] == 'A very small dot' and 'scroll-margin-top' in first['style']
-    begin = ' '.join(out.split())                                                           # said before anything runs
-    assert begin.startswith('Running 01, Counting sheep,') and 'about 5 seconds on two cores' in begin.split(' s Counting sheep')[0]
     assert [(i['alt'], i['src'][:15]) for i in soup.select('img')] == [('a dot', 'data:image/png;'), ('A very small dot', 'data:image/png;')]
     assert not [s['href'] for s in soup.select('link[href^=http]')]
     assert not soup.select('script[src^=http], img[src^=http]')                              # it asks nobody for anything
