@@ -263,10 +263,11 @@ def _open(page, place=''):
 
 def _announce(lesson):
     "Say what is going to happen and how long it takes, before it is quiet."
-    time = lesson.time.removeprefix('about ')
-    takes = f'This takes about {time}. ' if time else ''
-    _print(f'Running {lesson.number}, {lesson.title}, from top to bottom. {takes}At '
-           'the end come its result in words, and a page for your browser.')
+    _print(f'{lesson.number} {lesson.title}')
+    # a project states the learner's own hours
+    takes = f', about {lesson.time}' if 'cores' in lesson.time else ''
+    _print(f'It runs from top to bottom{takes}. At the end come its result in words '
+           'and a page for your browser.')
 
 def cmd_run(
     lesson:Lesson, # which one

@@ -51,8 +51,8 @@ def test_run(call, folder, tmp_path, monkeypatch, home):
     monkeypatch.setattr(cli, '_check_arch', lambda arch: None)
     status, out, err = call('run', 'sheep', '--data', 'mine', '--arch', 'resnet9')
     assert (status, err) == (0, '')
-    first, *lines = out.splitlines()
-    assert first.startswith('Running 01, Counting sheep,') and 'about 5 seconds on two cores' in first and 'page for your browser' in first   # said before it is quiet
+    title, what, *lines = out.splitlines()   # said before it is quiet
+    assert title == '01 Counting sheep' and 'about 5 seconds on two cores' in what and 'page for your browser' in what
     assert [re.sub(r'^ *\d+ s  ', '', line) for line in lines[:2]] == ['Counting sheep', 'Look']   # not a terminal: a line for each part
     assert lines[2] == 'You counted 3 sheep.' and lines[3] == 'On sheep (sample): error rate 0.0213, sheep 3' and re.fullmatch(r'It took \d+ seconds\.', lines[4])
     assert 'runs/01_sheep.ipynb' in lines[5] and 'for your browser: runs/01_sheep.html' in lines[6] and 'make lab' in lines[7] and len(lines) == 8
