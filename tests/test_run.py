@@ -243,9 +243,8 @@ def test_a_bar_in_a_terminal(folder, tmp_path):
     os.close(ours)
     seen = seen.decode()
     assert re.search(r'\r +\d+% \|.{20,}\| 00:\d\d +Goats', seen), seen   # how far, for how long, where
-    said, drawn = seen.split('\r', 1)[0], seen.split('\r', 1)[1].split('\r', 1)[1]
-    assert 'Goats' in said and 'page for your browser' in said           # first of all, what is going to happen
-    assert drawn.count('\n') <= 1                                         # one line, drawn again and again
+    said, drawn = seen.split('your browser.', 1)                          # first of all, what is going to happen
+    assert 'Goats' in said and drawn.count('\n') <= 2                     # then one line, drawn again and again
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == 'nt', reason='signals are other there')
