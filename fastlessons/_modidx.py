@@ -2444,6 +2444,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                                   'fastlessons/vision/picture_files.py'),
                                                   'fastlessons.vision.picture_files._refuse_kind': ( 'lib/vision/picture_files.html#_refuse_kind',
                                                                                                      'fastlessons/vision/picture_files.py'),
+                                                  'fastlessons.vision.picture_files._rgba': ( 'lib/vision/picture_files.html#_rgba',
+                                                                                              'fastlessons/vision/picture_files.py'),
                                                   'fastlessons.vision.picture_files.drop_alpha': ( 'lib/vision/picture_files.html#drop_alpha',
                                                                                                    'fastlessons/vision/picture_files.py'),
                                                   'fastlessons.vision.picture_files.eight_bits': ( 'lib/vision/picture_files.html#eight_bits',

@@ -128,17 +128,21 @@ def _refuse_kind(mode):
     raise ValueError(f"Pictures of kind {mode!r}{deep} are not taken. Save it with 8 "
                      "bits a colour.")
 
+def _rgba(im):
+    "Convert to four bands; a copy of a large picture that has them is spared."
+    return im if im.mode == 'RGBA' else im.convert('RGBA')
+
 def is_transparent(
     im:Image.Image, # PIL picture of one of `MODES`
 )->bool: # False, too, for a layer of transparency that hides nothing
     "Tell whether one can see through a picture anywhere, by at least a little."
     if not im.has_transparency_data: return False
-    lowest, _ = im.convert('RGBA').getchannel('A').getextrema()
+    lowest, _ = _rgba(im).getchannel('A').getextrema()
     return lowest < 255
 
 def _on_white(im):
     "Lay a picture on white paper."
-    im = im.convert('RGBA')
+    im = _rgba(im)
     white = Image.new('RGB', im.size, 'white')
     white.paste(im, mask=im)
     return white
