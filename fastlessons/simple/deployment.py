@@ -22,7 +22,10 @@ def predict_simply(folder:'Path', # model folder, its pictures cut by `crop`
     card = json.loads((folder/'card.json').read_bytes())
     im = Image.open(picture)
     with suppress(Exception): im = ImageOps.exif_transpose(im)   # or a damaged note
-    im = ImageOps.fit(im.convert('RGB'), card['size'][::-1], Image.Resampling.BILINEAR)
+    im = im.convert('RGBA')
+    white = Image.new('RGB', im.size, 'white')
+    white.paste(im, mask=im)   # people see what is transparent as white
+    im = ImageOps.fit(white, card['size'][::-1], Image.Resampling.BILINEAR)
     network = InferenceSession(folder/'model.onnx')
     probs = network.run(None, {'pictures': np.array(im)[None]})[0]
     return dict(zip(card['labels'], probs[0].tolist()))
