@@ -145,12 +145,13 @@ DATASETS = dict(
         folders=('aclImdb', 'imdb'),
         needs=('train/pos/*.txt|texts.csv.gz',),
         columns={'texts.csv.gz': 'text label is_valid'},
-        lessons=('04',),
+        lessons=('04', '12'),
         files={
             'https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz':
                 'md5:7c2ac02c03563afcf9b574c7e56c153a',
         },
-        top='aclImdb'),
+        top='aclImdb',
+        sample='generated long reviews of invented films'),
     sentences=DataSet(
         title='Rotten Tomatoes: sentences from reviews',
         items='10,662 sentences', mb=1,
@@ -158,7 +159,7 @@ DATASETS = dict(
         home='https://www.cs.cornell.edu/people/pabo/movie-review-data/',
         folders=('rt-polaritydata', 'sentiment', 'sentences'),
         needs=('rt-polarity.pos', 'rt-polarity.neg'),
-        lessons=('04',),
+        lessons=('04', '12'),
         files={
             'https://www.cs.cornell.edu/people/pabo/movie-review-data/rt-polaritydata.tar.gz':
                 'sha256:a05befe52aafda71d458d188a1c54506a998b1308613ba76bbda2e5029409ce9',

@@ -24,8 +24,10 @@ def every(paths): return pytest.mark.parametrize('path', paths, ids=lambda p: p.
 
 def project_files():
     "Return all files of the project, those that git ignores left out."
-    ignored = [line.strip('/') for line in (ROOT/'.gitignore').read_text().split()] + ['.git']
-    return [p for p in sorted(ROOT.rglob('*')) if p.is_file() and not any(fnmatch.fnmatch(part, i) for part in p.relative_to(ROOT).parts for i in ignored)]
+    lines = [line for line in (ROOT/'.gitignore').read_text().splitlines() if line and line[0] != '#'] + ['.git']
+    def ignored(parts):   # a pattern that begins with a slash is for the top folder only
+        return any(fnmatch.fnmatch(part, line.strip('/')) for line in lines for part in (parts[:1] if line[0] == '/' else parts))
+    return [p for p in sorted(ROOT.rglob('*')) if p.is_file() and not ignored(p.relative_to(ROOT).parts)]
 
 def text_files():
     "Return path and text of the project's text files."

@@ -15,6 +15,7 @@ from PIL import Image
 from ..core import atomic_write, document
 from .digits import write_digits
 from .films import write_films
+from .long_reviews import write_long_reviews
 from .passengers import write_passengers
 from .pictures import write_pets
 from .reviews import write_reviews
@@ -22,7 +23,7 @@ from .reviews import write_reviews
 # %% ../../nbs/lib/samples/pack.ipynb #18286800
 SAMPLES = dict(   # name -> function that writes its files into a folder
     pets=write_pets, mnist=write_digits, titanic=write_passengers,
-    movielens=write_films, sentences=write_reviews)
+    movielens=write_films, sentences=write_reviews, imdb=write_long_reviews)
 _TABLES = '.data', '.item', '.genre', '.csv', '.pos', '.neg'   # large texts: compressed
 
 def _files(folder): return sorted(p for p in Path(folder).rglob('*') if p.is_file())
