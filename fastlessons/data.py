@@ -181,6 +181,24 @@ DATASETS = dict(
             'anna.txt':
                 '568bb39fc78aca98e9db91c4329dcd1aa5ec4c3df3aca2064ce5d6f023ae16c9',
         }),
+    moes=DataSet(
+        title="Moe's Tavern: lines of a television series",
+        items='74,000 words and marks', mb=1,
+        licence='belongs to its owners, not to be passed on',
+        home='https://github.com/udacity/deep-learning/tree/master/tv-script-generation',
+        folders=('text', 'moes'),
+        needs=('moes_tavern_lines.txt|scripts.txt',),
+        lessons=('18',),
+        sample='invented scenes, in which people talk about films'),
+    tunes=DataSet(
+        title='Nottingham: folk tunes in ABC',
+        items='982 tunes', mb=1,
+        licence='traditional tunes; no open licence stated for the collection',
+        home='https://abc.sourceforge.net/NMD/',
+        folders=('music', 'tunes', 'ABC_cleaned'),
+        needs=('*.abc|*/*.abc',),
+        lessons=('18',),
+        sample='invented tunes, written by a small grammar of this project'),
     translation=DataSet(
         title='Tatoeba: English-French sentence pairs',
         items='167,130 pairs', mb=6,
