@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['key_signature', 'bar_length', 'note_length', 'note_pitch', 'parse_abc', 'read_abc', 'write_abc', 'split_tune',
-           'judge_tune', 'judge_tunes', 'tune_sound', 'plot_tune']
+           'judge_tune', 'judge_tunes', 'tune_sound', 'plot_tune', 'plot_looks']
 
-# %% ../nbs/lib/music.ipynb #41c8235a
+# %% ../nbs/lib/music.ipynb #75574605
 import functools, re, warnings
 from fractions import Fraction
 from pathlib import Path
@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from .core import as_list, check_int, check_number, document, one_line, tilde
+from .core import (as_list, check_int, check_number, check_same_length,
+                              document, one_line, tilde)
 from .plots import axes
 
-# %% ../nbs/lib/music.ipynb #2a5ede9e
+# %% ../nbs/lib/music.ipynb #c0735833
 _STEPS = dict(C=0, D=2, E=4, F=5, G=7, A=9, B=11)   # half-tones above C
 _FIFTHS = 'FCGDAEB'   # sharps come in this order, flats in the other direction
 _MODES = dict(maj=0, ion=0, mix=-1, dor=-2, m=-3, min=-3, aeo=-3, phr=-4, loc=-5, lyd=1)
@@ -28,12 +29,12 @@ _LINES = '|:', '|', ':|', '|]'
 
 def key_signature(
     key:str, # such as 'D', 'Em', 'Bb' or 'A mix'
-)->dict: # letter -> '^' or '_', for the letters that this key changes; raises ValueError
+)->dict: # letter -> '^' or '_', for letters that this key changes; raises ValueError
     "Say which notes a key sharpens or flattens."
     found = _KEY.match(key)
     if not found: raise ValueError(
-        f"The key {one_line(key)[:40]!r} is none that we know. Expected a letter from A "
-        "to G, perhaps # or b, perhaps a mode: 'D', 'F#m', 'A dor'.")
+        f"The key {one_line(key)[:40]!r} is none that we know. Expected a letter from "
+        "A to G, perhaps # or b, perhaps a mode: 'D', 'F#m', 'A dor'.")
     letter, sign, mode = found.groups()
     n = _FIFTHS.index(letter.upper()) - 1 + dict(zip(('#', 'b', ''), (7, -7, 0)))[sign]
     n += _MODES[(mode or 'maj').lower()]
@@ -48,8 +49,8 @@ def bar_length(
     metre = {'C': '4/4', 'C|': '2/2'}.get(metre, metre)
     found = re.fullmatch(r'(\d+)/(\d+)', metre)
     if not found or not int(found[1])*int(found[2]): raise ValueError(
-        f"The metre {one_line(metre)[:40]!r} is none that we know. Expected two numbers, "
-        "such as '6/8'.")
+        f"The metre {one_line(metre)[:40]!r} is none that we know. Expected two "
+        "numbers, such as '6/8'.")
     return Fraction(8*int(found[1]), int(found[2]))
 
 # %% ../nbs/lib/music.ipynb #4c3a2566
@@ -72,7 +73,7 @@ def note_pitch(
     up = letter.islower() + octaves.count("'") - octaves.count(',')
     return 60 + _STEPS[letter.upper()] + signs.count('^') - signs.count('_') + 12*up
 
-# %% ../nbs/lib/music.ipynb #8c7f15ce
+# %% ../nbs/lib/music.ipynb #3ceecad3
 _SIGNS = re.compile(r'''
     (?P<skip>"[^"]*"|![^!]*!|\{[^}]*\}|[\s\\`y~.uvTJ$*-]|\((?!\d)|\)) |  # left out
     (?P<ending>\[[1-9][\d,.-]*|(?<=\|)\s*[1-9][\d,.-]*) |
@@ -91,7 +92,9 @@ def _ratio(digits, slashes, below):
     if below: return n/int(below)
     return n/2**len(slashes)
 
-def _text(n): return '' if n == 1 else f'/{n.denominator}' if n.numerator == 1 else str(n)
+def _text(n):
+    if n == 1: return ''
+    return f'/{n.denominator}' if n.numerator == 1 else str(n)
 
 class _Reader:
     "Read one tune: what it has written so far, and what holds at this place."
@@ -111,7 +114,10 @@ class _Reader:
         if name == 'M' and value != 'none':
             bar_length(value)
             self.metre = value
-        if name == 'L': self.unit = Fraction(value)*8
+        if name == 'L':
+            if not re.fullmatch(r'[1-9]\d*(/[1-9]\d*)?', value): raise ValueError(
+                f'the length {one_line(value)[:20]!r}, expected one such as 1/8')
+            self.unit = Fraction(value)*8
         if name == 'K':
             self.usual = key_signature(value)
             self.key, self.body = value, True
@@ -121,7 +127,9 @@ class _Reader:
         sign, letter, octave, *length = _NOTE.fullmatch(text.replace('x', 'z')).groups()
         at = letter + octave
         if sign: self.signs[at] = sign.replace('=', '')
-        sign = '' if letter == 'z' else self.signs.get(at, self.usual.get(letter.upper(), ''))
+        sign = '' if letter == 'z' else self.signs.get(at,
+                                                       self.usual.get(letter.upper(),
+                                                                      ''))
         unit = self.unit or (1 if bar_length(self.metre) >= 6 else Fraction(1, 2))
         length = _ratio(*length)*unit*times
         if self.left: length *= self.factor
@@ -175,7 +183,8 @@ class _Reader:
             elif kind == 'bar': self.line(text)
             elif kind == 'broken': self.broken(text)
             elif kind == 'chord':   # its first note
-                length = _ratio(*re.fullmatch(r'(\d*)(/*)(\d*)', text.split(']')[1]).groups())
+                length = _ratio(*re.fullmatch(r'(\d*)(/*)(\d*)',
+                                              text.split(']')[1]).groups())
                 self.note(_NOTE.search(text)[0], length)
             elif kind == 'note': self.note(text)
 
@@ -191,12 +200,12 @@ def parse_abc(
     text:str, # tunes in ABC, each with a heading that ends in K:
     name:str='the text', # where it is from, for messages
     skip:bool=False, # leave out tunes that cannot be read, with a warning
-)->list: # of tunes, each a list of tokens; raises ValueError with the number of the line
+)->list: # of tunes, each a list of tokens; raises ValueError with the line's number
     "Read tunes."
     tunes, reader, bad = [], None, []
     for number, line in enumerate([*text.splitlines(), 'X:'], 1):
         line = line.split('%')[0].rstrip()
-        field = re.match(r'([A-Za-z]):(.*)', line)
+        field = re.match(r'([A-Zsw]):(?![:|])(.*)', line)   # A:| is a note
         try:
             if field and field[1] == 'X':
                 if reader: reader.end_part()
@@ -226,7 +235,8 @@ def read_abc(
     files = sorted(path.rglob('*.abc')) if path.is_dir() else [path]
     if not files: raise FileNotFoundError(
         f'There is no .abc file in {tilde(path)}. Expected tunes in ABC.')
-    return [tune for file in files for tune in parse_abc(_decoded(file), file.name, skip)]
+    return [tune for file in files for tune in parse_abc(_decoded(file), file.name,
+                                                         skip)]
 
 # %% ../nbs/lib/music.ipynb #ca6bdd67
 def write_abc(
@@ -255,7 +265,7 @@ def write_abc(
             row = []
     return '\n'.join(line for line in [*lines, ' '.join(row)] if line) + '\n'
 
-# %% ../nbs/lib/music.ipynb #702c7f17
+# %% ../nbs/lib/music.ipynb #4be329c7
 def split_tune(
     tune:list, # tokens
 )->list: # of parts; a part is (metre, key, bars), a bar is a list of notes
@@ -308,16 +318,16 @@ def judge_tune(
 
 def judge_tunes(
     tunes:list, # of tunes, each a list of tokens
-)->dict: # 'bars', 'key', 'repeats': shares from 0 to 1; NaN if there is nothing to judge
+)->dict: # 'bars', 'key', 'repeats': shares from 0 to 1; NaN: nothing to judge
     "Judge some tunes: which share of bars is full, of notes in key, of repeats kept."
     found = [judge_tune(tune) for tune in as_list(tunes, 'tunes')]
     all_of = {k: [says for one in found for says in one[k]]
               for k in ('bars', 'key', 'repeats')}
     return {k: float(np.mean(v)) if v else np.nan for k, v in all_of.items()}
 
-# %% ../nbs/lib/music.ipynb #9324c628
+# %% ../nbs/lib/music.ipynb #14fe9813
 def _notes(tune):
-    "Yield for each note when it begins, how long it is, both in eighths, and its pitch."
+    "Yield for each note when it begins, how long it is, in eighths, and its pitch."
     at = Fraction(0)
     for token in as_list(tune, 'tune'):
         n = note_length(token)
@@ -328,8 +338,8 @@ def tune_sound(
     tune:list, # tokens
     speed:float=220, # eighths a minute
     rate:int=8000, # numbers a second
-)->np.ndarray: # the sound (n,), float32, between -1 and 1; raises ValueError
-    "Play a tune: turn it into sound."
+)->np.ndarray: # (n,), float32, from -1 to 1; the last note fades for half a second
+    "Turn a tune into sound. Raises ValueError if it has no note."
     check_int(1000, rate=rate)
     check_number(above=0, speed=speed)
     notes = list(_notes(tune))
@@ -371,6 +381,26 @@ def plot_tune(
         at = edges[-1]
     ax.set(xlim=(0, at), xlabel='eighths', yticks=[60, 67, 72, 79],
            yticklabels=['C', 'G', 'c', 'g'])
+    return ax
+
+# %% ../nbs/lib/music.ipynb #3b251431
+def plot_looks(
+    looks:'np.ndarray', # shares (n, n): a row for each place, a column for what it sees
+    tokens:list, # the tokens at these places (n,)
+    *,
+    ax:Axes=None, # matplotlib axes to draw into; None: new ones
+)->Axes: # the axes; raises ValueError
+    "Draw who looks where in a tune, the darker the more."
+    check_same_length(looks=looks, tokens=tokens)
+    ax = axes(ax, 6, 5.4)
+    ax.imshow(looks, cmap='Purples', vmax=.6)
+    lines = [k for k, t in enumerate(tokens) if t in ('|', '|:')]
+    for at in lines:
+        ax.axhline(at, color='#bbbbbb', lw=.7)
+        ax.axvline(at, color='#bbbbbb', lw=.7)
+    bars = range(1, len(lines) + 1)
+    ax.set(xticks=lines, yticks=lines, xticklabels=bars, yticklabels=bars,
+           xlabel='bar that is looked at', ylabel='bar that looks')
     return ax
 
 # %% ../nbs/lib/music.ipynb #aaa8d65d

@@ -16,40 +16,49 @@ from .canvas import SEED, rng_of
 from .films import GENRES, PLACES
 from .reviews import _BAD, _GOOD
 
-# %% ../../nbs/lib/samples/scripts.ipynb #805dc89b
+# %% ../../nbs/lib/samples/scripts.ipynb #4fdf0e12
 PEOPLE = {   # name -> how often they praise, what only they say
-    'Salma': (.9, "Bring a handkerchief.|I cried twice.|My sister will love it.|Oh, I adore the cinema."),
-    'Ivo': (.2, "Give me my money back.|I left early.|Books are better.|I know how it ends."),
-    'Ottoline': (.6, "In my day, films were silent.|Hush, the walls have ears.|I played in a film once."),
-    'Barnaby': (.3, "I fell asleep in the middle.|Wake me up at the end.|Is there any cake left?"),
-    'Delphine': (.8, "The light was so blue!|I shall paint it.|Look at the colours."),
-    'Matthias': (.15, "Nobody asks an old man.|It rained in the hall.|The seats were hard.|I walked home alone."),
-    'Okoro': (.7, "As a doctor, I say: laugh more.|My patients talk of nothing else."),
-    'Varga': (.5, "That depends.|On the one hand, yes.|On the other hand, no.|Let us be fair."),
-    'Lucia': (.85, "I danced all the way home.|I whistled the tune for days.|Again, please!"),
-    'Teodor': (.4, "They cut the best scene.|I wrote to the director.|The book was longer.")}
+    'Salma': (.9, 'Bring a handkerchief.|I cried twice.|My sister will love it.|'
+                  'Oh, I adore the cinema.'),
+    'Ivo': (.2, 'Give me my money back.|I left early.|Books are better.|'
+                'I know how it ends.'),
+    'Ottoline': (.6, 'In my day, films were silent.|Hush, the walls have ears.|'
+                     'I played in a film once.'),
+    'Barnaby': (.3, 'I fell asleep in the middle.|Wake me up at the end.|'
+                    'Is there any cake left?'),
+    'Delphine': (.8, 'The light was so blue!|I shall paint it.|Look at the colours.'),
+    'Matthias': (.15, 'Nobody asks an old man.|It rained in the hall.|'
+                      'The seats were hard.|I walked home alone.'),
+    'Okoro': (.7, 'As a doctor, I say: laugh more.|My patients talk of nothing else.'),
+    'Varga': (.5, 'That depends.|On the one hand, yes.|On the other hand, no.|'
+                  'Let us be fair.'),
+    'Lucia': (.85, 'I danced all the way home.|I whistled the tune for days.|'
+                   'Again, please!'),
+    'Teodor': (.4, 'They cut the best scene.|I wrote to the director.|'
+                   'The book was longer.')}
 _PRAISED = (
     "The {part} is {word}.|I found the {part} {word}, {you}.|So {word}, {you}!|"
-    "What a {word} {part}!|The {part} was {word}, and the {part} {word}.|"
-    "Nobody forgets a {part} as {word} as that.|{film} is {word}.|"
+    "How {word} the {part} was!|The {part} was {word}, and the {part} {word}.|"
+    "I shall not forget the {part}, so {word}.|{film} is {word}.|"
     "Call it {word}, but never call it {other}.|Not {other} at all, it was {word}.|"
-    "{film} has a {word} {part}.|I expected something {other}, and it was {word}.")
+    "The {part} of {film} is {word}.|I expected something {other}, and it was {word}.")
 _OPEN = (
     "Have you seen {film}, {you}?|{you}, we must talk about {film}.|"
     "They play {film} tonight.|Two tickets for {film}, {you}!|"
     "{you}, what did you think of {film}?|I come straight from {film}.")
 _ASK = (
     "And the {part}, {you}?|Did you like the {part}?|Will you see {film} again?|"
-    "Who plays in {film}?|{you}, are you serious?|What does your mother say about the {part}?")
+    "Who plays in {film}?|{you}, are you serious?|"
+    "What does your mother say about the {part}?")
 _CLOSE = (
-    "Good night, {you}.|The bus is here.|They close. Come, {you}.|Let us see {film} again.|"
-    "Never again {film}!|Coffee, {you}?")
+    "Good night, {you}.|The bus is here.|They close. Come, {you}.|"
+    "Let us see {film} again.|Never again {film}!|Coffee, {you}?")
 _PARTS = (
     'film|plot|story|script|acting|music|ending|beginning|dialogue|camera|light|pace|'
     'director|cast|dancing|villain|hero|humour|costume|song|chase|kiss|title|trailer')
 _TIMES = 'morning|noon|evening|night|Sunday|rain'
 
-# %% ../../nbs/lib/samples/scripts.ipynb #6d059de1
+# %% ../../nbs/lib/samples/scripts.ipynb #d8881420
 def _words_of(k):
     "Return words for titles: k is -2 for adjectives, -1 for nouns."
     return sorted({w for about in GENRES.values() if about for w in about[k].split()})
@@ -59,14 +68,16 @@ class _Teller:
     def __init__(self, rng):
         self.rng, self.nats = rng, 0.
         self.lists = dict(noun=_words_of(-1), kind=_words_of(-2), place=PLACES)
-        self.lists |= dict(good=_GOOD.split('|'), bad=_BAD.split('|'), part=_PARTS.split('|'))
+        self.lists |= dict(good=_GOOD.split('|'), bad=_BAD.split('|'),
+                           part=_PARTS.split('|'))
 
     def pick(self, options, even=False):
         "Pick one: the first ones are more common, or all are alike."
         options = options.split('|') if isinstance(options, str) else list(options)
         weights = 1/(np.arange(len(options)) + (1e9 if even else 3.))
         chances = weights/weights.sum()
-        k = min(int(np.searchsorted(np.cumsum(chances), self.rng.random())), len(options) - 1)
+        k = min(int(np.searchsorted(np.cumsum(chances), self.rng.random())),
+                len(options) - 1)
         self.nats -= math.log(chances[k])
         return options[k]
 
@@ -77,12 +88,14 @@ class _Teller:
         return yes
 
     def title(self):
-        form = self.pick('The {noun} of {place}|The {kind} {noun}|{kind} {noun}', even=True)
+        form = self.pick('The {noun} of {place}|The {kind} {noun}|{kind} {noun}',
+                         even=True)
         return self.fill(form)
 
     def fill(self, text, **known):
         "Put words into the gaps of a text, from left to right."
-        for gap in ('film', 'you'): text = text.replace('{%s}' % gap, known.get(gap, ''))
+        for gap in ('film', 'you'): text = text.replace('{%s}' % gap,
+                                                        known.get(gap, ''))
         while '{' in text:
             gap = text[text.index('{') + 1:text.index('}')]
             name = known.get(gap, gap)   # word and other: good and bad, or the reverse
@@ -93,7 +106,7 @@ class _Teller:
         "Let somebody say something: an opinion, a phrase of their own, or a question."
         praise, own = PEOPLE[who]
         kind = self.pick('opinion|opinion|own|ask', even=True)
-        self.nats -= math.log(2)*(kind == 'opinion')   # two of four are one and the same
+        self.nats -= math.log(2)*(kind == 'opinion')   # two of four are one
         if kind == 'own': return self.pick(own)
         if kind == 'ask': return self.fill(self.pick(_ASK), **known)
         word, other = ('good', 'bad') if self.often(praise) else ('bad', 'good')

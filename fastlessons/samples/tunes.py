@@ -15,10 +15,11 @@ from ..core import check_int, document
 from ..music import key_signature, write_abc
 from .canvas import SEED, rng_of
 
-# %% ../../nbs/lib/samples/tunes.ipynb #eaf8aefd
+# %% ../../nbs/lib/samples/tunes.ipynb #e7cda1bc
 KEYS = 'D', 'G', 'A', 'Em'
-METRES = {   # metre -> how often, strong places, rhythms and how often, those that end a part
-    '6/8': (.4, (0, 3), {(1, 1, 1, 1, 1, 1): .34, (2, 1, 2, 1): .2, (2, 1, 1, 1, 1): .18,
+METRES = {   # metre -> how often, strong places, rhythms, those that end a part
+    '6/8': (.4, (0, 3), {(1, 1, 1, 1, 1, 1): .34, (2, 1, 2, 1): .2,
+                         (2, 1, 1, 1, 1): .18,
                          (1, 1, 1, 2, 1): .14, (3, 2, 1): .07, (3, 1, 1, 1): .07},
             ((3, 3), (2, 1, 3))),
     '4/4': (.4, (0, 4), {(2, 1, 1, 2, 1, 1): .24, (1, 1, 1, 1, 1, 1, 1, 1): .22,
@@ -27,7 +28,8 @@ METRES = {   # metre -> how often, strong places, rhythms and how often, those t
             ((4, 4), (2, 2, 4))),
     '3/4': (.2, (0,), {(2, 2, 2): .4, (4, 2): .2, (2, 1, 1, 2): .2, (3, 1, 2): .2},
             ((4, 2), (6,)))}
-_CHORDS = (0, 0, 3, 4, 0, 0, 4, 0), (3, 0, 4, 4, 3, 0, 4, 0)   # of the bars of each part
+_CHORDS = (0, 0, 3, 4, 0, 0, 4, 0), (3, 0, 4, 4, 3, 0, 4,
+                                     0)   # of the bars of each part
 _NOTES = 12   # of the scale, from the lowest that is used
 
 # %% ../../nbs/lib/samples/tunes.ipynb #5e91f116
@@ -102,7 +104,7 @@ def _tune(rng):
         tokens.append(':|')
     return [*tokens, '|]'], nats, again
 
-# %% ../../nbs/lib/samples/tunes.ipynb #70d4ec76
+# %% ../../nbs/lib/samples/tunes.ipynb #c2c4e933
 def make_tunes(
     n:int=2200, # how many
     seed:int=SEED, # another seed gives other tunes
@@ -110,8 +112,8 @@ def make_tunes(
     """Invent tunes, and say how much surprise is in each.
 
     `nats` is -log of the chance that the grammar gives just this tune: nobody can
-    predict its tokens with less. Who does not notice that bars come again is surprised by
-    them a second time: by the third number more."""
+    predict its tokens with less. Who does not notice that bars come again is surprised
+    by them a second time: by the third number more."""
     check_int(n=n)
     rng = rng_of(seed, 'tunes')
     return [_tune(rng) for _ in range(n)]

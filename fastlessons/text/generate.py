@@ -15,7 +15,7 @@ from ..core import (as_list, check_int, check_number, check_places,
                               document, tilde)
 from ..music import note_length
 
-# %% ../../nbs/18_generate.ipynb #e79ece5d
+# %% ../../nbs/18_generate.ipynb #2c27c2b8
 _PIECE = re.compile(r"\n|[\w'’]+|[^\w\s]")
 
 def script_words(
@@ -29,7 +29,8 @@ def read_scenes(
 )->list: # of scenes, each a str; raises FileNotFoundError, ValueError
     "Read scripts whose scenes have empty lines between them."
     path = Path(path).expanduser()
-    files = [path] if path.is_file() else sorted(path.glob('*script*.txt')) or sorted(path.glob('moes*.txt'))
+    files = [path, path/'scripts.txt', path/'moes_tavern_lines.txt']
+    files = [file for file in files if file.is_file()]
     if not files: raise FileNotFoundError(
         f'There is no script in {tilde(path)}. Expected a text file.')
     text = files[0].read_text(encoding='utf-8-sig')
@@ -60,7 +61,7 @@ class Memory(nn.Module):
 
     def forward(self, x): return self.out(self.lstm(x)[0])
 
-# %% ../../nbs/18_generate.ipynb #47ba3feb
+# %% ../../nbs/18_generate.ipynb #23be964a
 class Writer(nn.Module):
     "Give a score to each token that may come next, at each place of a text."
     def __init__(self,
@@ -75,14 +76,15 @@ class Writer(nn.Module):
         super().__init__()
         self.body, self.where = body, where
         self.tokens, self.norm = nn.Embedding(n, d), nn.LayerNorm(d)
-        self.places = nn.ModuleList(nn.Embedding(64, d) for _ in range(4 if where else 0))
+        self.places = nn.ModuleList(nn.Embedding(64, d) for _ in range(4*bool(where)))
         for table in (self.tokens, *self.places): nn.init.normal_(table.weight, std=.05)
         self.bias, self.drop = nn.Parameter(torch.zeros(n)), nn.Dropout(drop)
 
     def forward(self, ids):
         x = self.tokens(ids)
         if self.where:
-            for table, at in zip(self.places, self.where(ids).unbind(-1)): x = x + table(at)
+            at = self.where(ids).unbind(-1)
+            x = x + sum(table(k) for table, k in zip(self.places, at))
         return self.norm(self.body(self.drop(x))) @ self.tokens.weight.T + self.bias
 
 # %% ../../nbs/18_generate.ipynb #d13a5851
@@ -129,7 +131,7 @@ def next_chances(
     best = best/best.sum(-1, keepdim=True)
     return torch.zeros_like(scores).scatter(-1, order, best)
 
-# %% ../../nbs/18_generate.ipynb #ea548140
+# %% ../../nbs/18_generate.ipynb #efa3eacf
 @torch.no_grad()
 def write(
     model:nn.Module, # a `Writer`, or any network from ids to scores
@@ -153,8 +155,8 @@ def write(
     for _ in range(n):
         scores = model(ids[:, -window:])[:, -1]
         if not scores.isfinite().all(): raise ValueError(
-            'The model gives NaN or infinite scores: its training has diverged. Train a '
-            'new one with a smaller learning rate.')
+            'The model gives NaN or infinite scores: its training has diverged. Train '
+            'a new one with a smaller learning rate.')
         scores[:, list(never)] = -math.inf
         new = torch.multinomial(next_chances(scores, seen=ids[:, -30:], **how), 1,
                                 generator=gen)
@@ -168,7 +170,7 @@ def _until(text, end, least):
     "Cut a text behind its first `end` after its start."
     return text[:text.index(end, least) + 1] if end in text[least:] else text
 
-# %% ../../nbs/18_generate.ipynb #f97d29e8
+# %% ../../nbs/18_generate.ipynb #25a0466d
 def longest_copy(
     tokens:list, # str: what was written
     source:list, # str: what might have been copied
@@ -177,8 +179,10 @@ def longest_copy(
     def joined(part): return '\0' + '\0'.join(part) + '\0'
     there, best = joined(as_list(source, 'source')), []
     for k in range(len(as_list(tokens, 'tokens'))):
-        while k + len(best) < len(tokens) and joined(tokens[k:k + len(best) + 1]) in there:
-            best = tokens[k:k + len(best) + 1]
+        while True:
+            run = tokens[k:k + len(best) + 1]
+            if len(run) <= len(best) or joined(run) not in there: break
+            best = run
     return best
 
 # %% ../../nbs/18_generate.ipynb #614d59f4
@@ -193,7 +197,7 @@ def attend(
     looks = scores.masked_fill(later, -math.inf).softmax(-1)
     return looks @ v, looks
 
-# %% ../../nbs/18_generate.ipynb #2bb84e62
+# %% ../../nbs/18_generate.ipynb #771dfa81
 class Attention(nn.Module):
     "Let each place look back, with several heads."
     def __init__(self,
@@ -220,7 +224,8 @@ class Block(nn.Module):
         drop:float=0., # share of the numbers to drop in training
     ): # raises ValueError
         super().__init__()
-        self.look = nn.Sequential(nn.LayerNorm(d), Attention(d, heads), nn.Dropout(drop))
+        self.look = nn.Sequential(nn.LayerNorm(d), Attention(d, heads),
+                                  nn.Dropout(drop))
         self.think = nn.Sequential(nn.LayerNorm(d), nn.Linear(d, 4*d), nn.GELU(),
                                    nn.Linear(4*d, d), nn.Dropout(drop))
 
@@ -228,12 +233,11 @@ class Block(nn.Module):
         x = x + self.look(x)
         return x + self.think(x)
 
-# %% ../../nbs/18_generate.ipynb #5b659702
+# %% ../../nbs/18_generate.ipynb #fb456194
 def bar_places(
     itos:list, # the tokens of the vocabulary, in the order of their numbers
 )->object: # a function: ids (texts, places) -> (texts, places, 4)
-    """Make the `where` of a `Writer` of tunes: bar and eighth of each token, and of what
-    comes next."""
+    "Make the `where` of a `Writer` of tunes: bar and eighth, of a token and the next."
     line = torch.tensor([t in ('|:', '|', ':|') for t in itos])
     length = torch.tensor([float(note_length(t)) for t in itos])
     def where(ids):
