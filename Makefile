@@ -34,11 +34,15 @@ bench: .venv/ready   # measures again what RESULTS.md holds
 .venv/ready: settings.ini setup.py pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "fastlessons needs Python 3.10 or newer, this is " + sys.version.split()[0] + ". Try: make lesson PYTHON=python3.12")'
 	@$(PYTHON) -m venv .venv || (rm -rf .venv; echo "Could not make .venv. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1)
-	@echo "Installing into .venv (once; PyTorch is large, so this can take some minutes) ..."
+	@echo "Installing into .venv (once; it takes some minutes, more on a slow network) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@backend=; if [ -n "$(TORCH)" ]; then \
+	@backend=; size='about 400 MB, 3 GB with the libraries for an NVIDIA GPU'; if [ -n "$(TORCH)" ]; then \
 	  if UV_HTTP_TIMEOUT=15 UV_HTTP_RETRIES=1 $(UV) --dry-run --no-deps --torch-backend=$(TORCH) torch 2>.venv/torch.log; then backend=--torch-backend=$(TORCH); \
-	  else echo "PyTorch's own index cannot be reached: taking the plain wheels, which are larger (.venv/torch.log says why)."; fi; fi; \
+	  else size='on Linux 3 GB, elsewhere about 400 MB'; \
+	    echo "PyTorch's own index cannot be reached: taking the plain wheels, which are larger (.venv/torch.log says why)."; fi; fi; \
+	echo "1 of 2: downloading PyTorch and fastai ($$size) ..."; \
+	$(UV) $$backend fastai && \
+	echo "2 of 2: downloading JupyterLab, Gradio and what else lessons and tests use (about 350 MB) ..." && \
 	$(UV) $$backend -e '.[dev]'
 	@touch $@
 	@echo 'Done. To have the command fastlessons in your shell: source .venv/bin/activate'

@@ -8,7 +8,7 @@ __all__ = ['COMMANDS', 'cmd_list', 'cmd_results', 'cmd_data', 'cmd_copy', 'cmd_l
            'cmd_doctor', 'main']
 
 # %% ../nbs/lib/cli.ipynb #62b2185a
-import argparse, os, shutil, subprocess, sys, tempfile, time
+import argparse, os, shutil, subprocess, sys, time
 from contextlib import redirect_stdout
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit
 
 from . import __version__, check, core, course, data
 from .course import Lesson, find_lesson, lessons
-from .run import kill_is_ctrl_c, run_notebook
+from .run import FIRST_PICTURE, kill_is_ctrl_c, run_notebook
 from .sheets import write as sheets
 
 # %% ../nbs/lib/cli.ipynb #0a69d911
@@ -253,13 +253,21 @@ def _check_extras(lesson):
         raise ImportError(f'Lesson {lesson.number} needs {", ".join(gone)}. '
                           f'Do: {course.how_to_install(needs)}')
 
-def _open(page):
-    "Open a page in the browser; return whether there is one."
+def _open(page, place=''):
+    "Open a page in the browser, at `place`; return whether there is one."
     import webbrowser
     screen = os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')
     if not screen and sys.platform.startswith('linux'): return False   # no text browser
-    try: return webbrowser.open(page.absolute().as_uri())
+    try: return webbrowser.open(page.absolute().as_uri() + place)
     except webbrowser.Error: return False
+
+def _announce(lesson):
+    "Say what is going to happen and how long it takes, before it is quiet."
+    _print(f'{lesson.number} {lesson.title}')
+    # a project states the learner's own hours
+    takes = f', about {lesson.time}' if 'cores' in lesson.time else ''
+    _print(f'It runs from top to bottom{takes}. At the end come its result in words '
+           'and a page for your browser.')
 
 def cmd_run(
     lesson:Lesson, # which one
@@ -277,6 +285,7 @@ def cmd_run(
     env = dict(os.environ, FASTLESSONS_HOME=str(core.home().absolute()))
     if data: env['FASTLESSONS_DATA'] = data
     if arch: env['FASTLESSONS_ARCH'] = arch
+    _announce(lesson)
     notebook, page = run_notebook(lesson.path, out, lesson.title, env)
     for line in _said(_new_lines(lesson, before)):
         if line: _print(line)
@@ -285,7 +294,7 @@ def cmd_run(
     failed = isinstance(page, str)
     if failed: _print(f'There is no page for your browser: {page}')
     else:
-        opened = show and _open(page)
+        opened = show and _open(page, f'#{FIRST_PICTURE}')
         _print(f'The page{" is open in" if opened else " for"} your browser: {page}')
     _print(f'Go on by yourself: {_way()}')
     return int(failed)
@@ -305,10 +314,9 @@ def _doing(words=''):
 def _review_or_why(project, notebook):
     "Return a review, or say why there is none and return None."
     from fastlessons.review import review
-    with kill_is_ctrl_c():
-        try: return review(project, Path(notebook), show=_doing)
-        except (OSError, ValueError) as e: _say(e, 2)
-        finally: _doing()
+    try: return review(project, Path(notebook), show=_doing)
+    except (OSError, ValueError) as e: _say(e, 2)
+    finally: _doing()
 
 def cmd_review(
     project:Lesson, # which project
@@ -384,8 +392,8 @@ def _need(*packages):
 
 def _first_model():
     "Train a model on the bundled sample, cat or dog, and return its folder."
-    print('There is no trained model yet, so here is one for cats and dogs. '
-          'This is done once.', flush=True)
+    _print('There is no trained model yet, so one for cats and dogs is trained now. '
+           'This is done once, and takes about half a minute on two cores.')
     # before fastai: it keeps a warning of fastai's away
     from fastlessons.vision.backbone import backbone
     from fastlessons.deploy.classifier import upright
@@ -399,6 +407,7 @@ def _first_model():
         path, get_image_files(path/'images').sorted(), kind, valid_pct=.2, seed=42,
         bs=16, num_workers=0, item_tfms=[upright, Resize(160)])
     learn = vision_learner(dls, backbone('resnet_mini'), metrics=error_rate)
+    print('Training on 711 drawn pictures ...', flush=True)
     tune_head(learn)
     print('Writing the model folder ...', flush=True)
     return export_classifier(learn, core.home()/'models'/'pets')
@@ -435,13 +444,13 @@ def _made(make, out):
     "Call `make(folder)` for the folder `out`; with `force` over an older one."
     out = Path(out).expanduser().absolute()
     if not _taken(out): return make(out)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix='.unfinished-') as tmp:
-        new = make(Path(tmp)/'new')
+    with core.unfinished(out.parent) as tmp:
+        new = make(tmp/'new')
         kept = sorted({f.name for f in out.iterdir()} - {f.name for f in new.iterdir()})
         if kept:
             raise FileExistsError(f'{core.tilde(out)} holds more than was made by this '
                                   f'command ({kept[0]}), so it stays as it is.')
-        out.rename(Path(tmp)/'old')
+        out.rename(tmp/'old')
         new.rename(out)
     return out
 
@@ -454,7 +463,7 @@ def cmd_app(
     folder = _model(model, 'gradio')
     from fastlessons.deploy.web import serve
     print('Starting the app. Stop it with Ctrl-C.', flush=True)
-    with kill_is_ctrl_c(): return serve(folder, **_given(title, examples))
+    return serve(folder, **_given(title, examples))
 
 def cmd_page(
     model:Path|None=None, # model folder; None: a first one is trained
@@ -777,7 +786,7 @@ def main(
     except OSError as e: return _say(e, 1)
     do = args.pop('do')
     try:
-        status = do(**args)
+        with kill_is_ctrl_c(): status = do(**args)
         sys.stdout.flush()   # so that a closed pipe shows up here
         return status or 0
     except KeyboardInterrupt:

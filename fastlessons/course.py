@@ -169,15 +169,25 @@ def _write(nb, path, force=False, hint='To write over it: --force'):
 
 def _print_of(path): return sha256(path.read_bytes()).hexdigest()[:16]
 
+def _clear(nb):
+    "Take the outputs out of a notebook."
+    nb.metadata.pop('widgets', None)
+    for cell in nb.cells:
+        if cell.cell_type == 'code': cell.update(outputs=[], execution_count=None)
+
 def copy_notebook(
     path:Path, # the notebook
     folder:Path, # where the copy goes
     force:bool=False, # write over a copy that is already there
     there:list[str]=(), # notebooks that will lie beside it, besides those that do
 )->Path: # the copy; raises FileExistsError
-    "Copy a notebook with its pictures, for somebody to work in."
+    """Copy a notebook with its pictures, for somebody to work in.
+
+    Without our outputs: what a copy shows is what came out where it lies, and who is
+    asked to guess first does not see the answer."""
     beside = {*there, path.name, *(f.name for f in folder.glob('*.ipynb'))}
     nb = portable(_read(path), path.parent, beside)
+    _clear(nb)
     nb.metadata.setdefault('kernelspec', _KERNEL)   # JupyterLab would ask or add it
     nb.metadata['fastlessons'] = dict(copy_of=_print_of(path))
     _write(nb, folder/path.name, force)

@@ -19,7 +19,8 @@ def sigmoid(
 
 # %% ../nbs/09_numpy_net.ipynb #n09acts
 # name -> the activation function, and its slope, told from its value
-ACTS = dict(sigmoid=(sigmoid, lambda s: s*(1 - s)),
+ACTS = dict(linear=(lambda z: z, lambda z: 1),
+            sigmoid=(sigmoid, lambda s: s*(1 - s)),
             tanh=(np.tanh, lambda t: 1 - t*t),
             relu=(lambda z: np.maximum(z, 0), lambda r: r > 0))
 
@@ -148,7 +149,7 @@ class NumpyNet:
     def __init__(self,
         # neurons in each hidden layer; a number: one layer; []: a linear model
         hidden:list=(20,),
-        act:str='sigmoid', # their activation function: 'sigmoid', 'tanh' or 'relu'
+        act:str='sigmoid', # their activation: 'sigmoid', 'tanh', 'relu' or 'linear'
         lr:float=.1, # learning rate of the first step; it falls evenly to 0
         epochs:int=30, # passes over the training set
         bs:int=128, # records in a batch, at most
@@ -206,7 +207,7 @@ class NumpyNet:
         for layer, speed, slope in zip(self.layers_, speeds, slopes):
             for p, v, s in zip(layer, speed, slope):
                 v *= self.momentum
-                v += s + self.wd*p
+                v += s + self.wd*p if self.wd else s
                 p -= lr*v
         return self._loss(outs[-1], y)
 

@@ -330,7 +330,7 @@ def definitions(
 
 # %% ../nbs/lib/review.ipynb #50cf3e0c
 def _globals_of(statements, name):
-    "Return the global variables that a function or class uses: name -> cell."
+    "Return the global variables that are used: name -> the cell and line of each."
     chosen = _chosen(statements, [name])
     mine = [s for s in chosen if isinstance(s.node, _DEFINES[2:])]
     used = set().union(*(s.later for s in mine))
@@ -338,17 +338,18 @@ def _globals_of(statements, name):
     for s in statements:
         if isinstance(s.node, _DEFINES): continue
         for n in s.binds & used:
-            if n and not n.isupper(): made[n] = s.cell
+            if n and not n.isupper(): made[n] = s.cell, _line_of(s, s.node)
     defined = {n for s in statements if isinstance(s.node, _DEFINES) for n in s.binds}
-    return {n: cell for n, cell in made.items() if n not in defined}
+    return {n: place for n, place in made.items() if n not in defined}
+
+def _line_of(s, node): return s.source.splitlines()[node.lineno-1].strip()
 
 def _place(statements, name):
     "Say where a function is defined: its cell and first line."
     for s in reversed(statements):
         for n in ast.walk(s.node):
             if isinstance(n, _DEFINES[2:]) and n.name == name:
-                line = s.source.splitlines()[n.lineno-1].strip()
-                return f'code cell {s.cell}, `{line}`'
+                return f'code cell {s.cell}, `{_line_of(s, n)}`'
     return ''
 
 # %% ../nbs/lib/review.ipynb #36688c35
@@ -400,7 +401,8 @@ def _judge(line, ask, statements):
                              'shape.', line.about)
     used = {} if verdict.met else _globals_of(statements, verdict.about)
     if used and 'global' not in verdict.todo + verdict.says:
-        names = ', '.join(f'`{n}` (code cell {c})' for n, c in used.items())
+        names = ', '.join(f'`{n}` (code cell {cell}, `{line}`)'
+                          for n, (cell, line) in used.items())
         verdict.says += f' It uses a global variable: {names}.'
     return verdict
 

@@ -1,5 +1,5 @@
 "What all tests share: a home of their own, no settings of this machine's user, and the real data where it is there."
-import os, sys
+import importlib.util, os, shutil, sys
 from pathlib import Path
 
 import pytest
@@ -27,9 +27,21 @@ LONG = ['test_lab.py', 'test_web.py', 'test_cli.py', 'test_make_your_own.py', 't
         'test_collab.py', 'test_samples.py', 'test_transfer.py', 'test_text_encoder.py', 'test_forests.py', 'test_run.py', 'test_train.py', 'test_sheets.py']
 LAST = 'test_notebooks.py::test_library'
 
+IN_LAB = 'lesson_runs_on_the_sample[01', 'lesson_runs_on_the_sample[03', 'lesson_runs_on_the_sample[07'
+
+def lab_runs(item, files):
+    "Tell whether `test_lab.py` runs this lesson in JupyterLab and looks at its numbers: then once is enough."
+    return 'test_lab.py' in files and any(name in item.nodeid for name in IN_LAB)
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    "Let the longest files come first: what is short can fill up the process that ends earlier."
+def pytest_collection_modifyitems(config, items):
+    """Let the longest files come first: what is short can fill up the process that ends earlier.
+    Leave out what runs twice."""
+    browser = shutil.which('chromium') and importlib.util.find_spec('playwright')
+    files = {item.path.name for item in items} if browser else set()
+    twice = [item for item in items if lab_runs(item, files)]
+    config.hook.pytest_deselected(items=twice)
+    items[:] = [item for item in items if item not in twice]
     def place(item): return next((i for i, name in enumerate(LONG) if name in item.nodeid), len(LONG) + (LAST in item.nodeid))
     items.sort(key=place)
     for item in items:   # an app that runs, a browser, a page, a network that reads

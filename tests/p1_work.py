@@ -176,7 +176,7 @@ WRONG = {
     'scaled with validation too': (changed('fit_bikes', "train['cnt'].mean(), train['cnt'].std()", "hours[:-504]['cnt'].mean(), hours[:-504]['cnt'].std()"), 'time', 'means and deviations'),
     '22 days for the test': (changed('split', 'days[-21], days[-81]', 'days[-22], days[-82]'), 'time', '22 days'),
     'columns scaled with all rows': (changed('fit_bikes', 'BikePrep(train)', 'BikePrep(hours)'), 'time', 'means and deviations'),
-    'a table from another cell': (changed('fit_bikes', 'def fit_bikes(hours)', 'def fit_bikes(table)'), 'bikes', '`hours` (code cell 2)'),
+    'a table from another cell': (changed('fit_bikes', 'def fit_bikes(hours)', 'def fit_bikes(table)'), 'bikes', '`hours` (code cell 2, `'),
     'still standardised': (changed('fit_bikes', '*std + mean', ''), 'bikes', 'standardised'),
     'poor settings': (changed('fit_bikes', 'hidden=20, lr=.4, epochs=12, batch=32', 'hidden=2, lr=.01, epochs=3, batch=64'), 'bikes', 'setting'),
 }

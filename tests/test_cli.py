@@ -221,7 +221,7 @@ def test_data(call, home):
     status, out, err = call('data')
     assert status == 0 and err == '' and list(rows(out))[1:-1] == list(data.DATASETS)
     for name, d in data.DATASETS.items(): assert d.title in rows(out)[name] and d.licence in rows(out)[name] and f' {d.mb} MB ' in rows(out)[name]
-    assert 'bundled' in rows(out)['pets'] and 'bundled' in rows(out)['titanic'] and 'bundled' not in rows(out)['imdb']
+    assert 'bundled' in rows(out)['pets'] and 'bundled' in rows(out)['imdb'] and 'bundled' not in rows(out)['cifar10']
     assert rows(out)['movielens'].endswith(f'{core.tilde(film)} (1 MB)') and 'grouplens.org' in rows(out)['movielens']
     assert rows(out)['titanic'].endswith('no, by hand') and rows(out)['imdb'].endswith(' no')
 
@@ -261,6 +261,30 @@ def test_a_copy_shows_its_pictures(call, folder):
     cell = nbformat.read('01_sheep.ipynb', 4).cells[0]
     assert picture_of(cell.source, cell) == [base64.b64decode(DOT)]
     assert nbformat.read(folder/'01_sheep.ipynb', 4).cells[0].source == TOP   # the lesson stays as it is
+
+BADGE = '[![Open in Colab](https://colab.research.google.com/a.svg)](https://colab.research.google.com/b)'
+
+def test_a_copy_has_neither_our_outputs_nor_badges(call, folder):
+    "What it shows is what came out where it lies; a badge is a broken picture without a network. The lesson stays as it is."
+    nb = nbformat.read(folder/'01_sheep.ipynb', 4)
+    nb.cells[0].source = TOP.replace('**Time**', f'{BADGE} {BADGE}\n\n**Time**')
+    nb.cells[1].update(outputs=[nbformat.v4.new_output('stream', text='297.0 s so far')], execution_count=3)
+    nb.metadata['widgets'] = {'x': {}}
+    nbformat.write(nb, folder/'01_sheep.ipynb')
+    call('copy', '1')
+    ours, copy = nbformat.read(folder/'01_sheep.ipynb', 4), nbformat.read('01_sheep.ipynb', 4)
+    assert ours.cells[1].outputs and BADGE in ours.cells[0].source
+    assert not any(c.outputs or c.execution_count for c in copy.cells if c.cell_type == 'code') and 'widgets' not in copy.metadata
+    assert 'badge' not in copy.cells[0].source and 'colab' not in copy.cells[0].source and '**Time** 5 seconds' in copy.cells[0].source
+
+@pytest.mark.skipif(not (ROOT/'.git').exists(), reason='not a checkout')
+def test_what_commands_write_in_a_checkout_is_no_news_for_git():
+    "The names that stand in the texts of the commands; and nothing of ours is ignored."
+    import shutil
+    if not shutil.which('git'): pytest.skip('git is not here')
+    def git(*words): return subprocess.run(['git', '-C', str(ROOT), *words], capture_output=True, text=True).stdout.split()
+    made = ['page/index.html', 'space/app.py', '1_bike_sharing.ipynb', '01_pets.ipynb', 'linear.xlsx', 'work/index.ipynb', 'runs/01_pets.html', '.unfinished-x-1-y/new']
+    assert git('check-ignore', '--no-index', *made) == made and git('ls-files', '-i', '-c', '--exclude-standard') == []
 
 LINK = re.compile(r'\]\(((?!attachment:)[^)\s]+)\)')
 
@@ -544,7 +568,7 @@ def test_the_model_says_from_what_it_learned(call, home):
     about = json.loads(card.read_text())
     assert 'learned' not in call('space')[1]
     card.write_text(json.dumps(dict(about, data=dict(name='pets', source='sample', kind='drawn pictures', train=711, valid=177))))
-    assert 'It learned from 711 drawn pictures (pets, sample); photos will fool it.' in ' '.join(call('space', '--out', 'b')[1].split())
+    assert 'It learned from 711 drawn pictures (pets, sample); photos and other drawings will fool it.' in ' '.join(call('space', '--out', 'b')[1].split())
 
 def test_it_is_said_whose_pictures_visitors_will_see(call, home):
     from PIL import Image
@@ -591,9 +615,25 @@ def test_app(folder, home, tmp_path, sign):
         finally: p.kill()
     assert p.returncode == 0 and 'Traceback' not in out + err and 'Warning' not in err, out + err
     first = 'There is no trained model yet' in out
+    if first: assert out.index('half a minute') < out.index('Training on') < out.index('error_rate')   # said before it is quiet
     assert 'public link' not in out
     assert first == (sign == signal.SIGINT) and ('error_rate' in out) == first and 'Stop it with Ctrl-C' in out
     assert (home/'models/pets/card.json').exists() and not [p for p in (tmp_path/'tmp').iterdir() if 'torch' not in p.name]   # PyTorch keeps a cache there
+
+@pytest.mark.skipif(os.name == 'nt', reason='signals are other there')
+def test_a_command_that_is_killed_leaves_nothing(call, home, monkeypatch):
+    "As `timeout` and a shutdown do, while the first model is trained."
+    def trained(*_):
+        (home/'models').mkdir(parents=True)
+        with core.unfinished(home/'models'):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(9)
+    monkeypatch.setattr(cli, '_model', trained)
+    before = signal.getsignal(signal.SIGTERM)
+    for command in 'app', 'page', 'space':
+        assert call(command) == (130, '', 'fastlessons: stopped. Nothing half done is left behind.\n')
+        (home/'models').rmdir()   # it is empty
+    assert signal.getsignal(signal.SIGTERM) == before
 
 # samples; `--check` is from version 0.1.0
 

@@ -27,6 +27,20 @@ def test_a_file_is_whole_or_as_it_was(tmp_path):
     refuses(FileNotFoundError, lambda: core.atomic_write(tmp_path/'no'/'a.txt').__enter__(), 'There is no folder', 'Make it first', limit=200)
     refuses(IsADirectoryError, lambda: core.atomic_write(tmp_path).__enter__(), 'is a folder', limit=200)
 
+def test_what_a_killed_process_left_goes_the_next_time(tmp_path):
+    "It alone: those of processes that run, and whatever else begins like that, stay."
+    code = (f"import os, signal\nfrom fastlessons import core\nwith core.unfinished({str(tmp_path)!r}) as tmp:\n"
+            "    (tmp/'half').write_text('half')\n    print(tmp, flush=True)\n    os.kill(os.getpid(), getattr(signal, 'SIGKILL', signal.SIGTERM))")
+    left, = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True).stdout.splitlines()
+    left = tmp_path/left
+    others = [tmp_path/'.unfinished-of-another-machine-1-x', tmp_path/'.unfinished-mine']
+    for other in others: other.mkdir()
+    with core.unfinished(tmp_path) as running:
+        assert left.parent == tmp_path and not left.exists()
+        with core.atomic_write(tmp_path/'a.txt') as new: new.write_text('a')
+        assert running.is_dir()
+    assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path/'a.txt'])
+
 def test_two_threads_write_the_same_file(tmp_path):
     "Each has a temporary file of its own: one of the two whole texts is there at the end."
     def write(text):

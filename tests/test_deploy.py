@@ -123,7 +123,7 @@ def test_37_breeds_with_presizing_quietly(tmp_path, capfd):
     c = assert_same(learn, folder)
     assert len(c.classes_) == 37 and c.card['mean'] == pytest.approx(imagenet_stats[0], abs=1e-6)
     assert c.card['data'] == dict(name='pets', source='sample', kind='drawn pictures', train=200, valid=22, apart=True)
-    assert 'drawn pictures (pets, sample); photos will fool it. Of 22 others' in learned_from(c.card)
+    assert 'drawn pictures (pets, sample); photos and other drawings will fool it. Of 22 others' in learned_from(c.card)
     kept = [runtime._picture(f) for f in sorted((folder/'examples').iterdir())]
     assert len(kept) == 4 and all(max(im.size) <= 400 for im in kept) and sum(f.stat().st_size for f in (folder/'examples').iterdir()) < 200_000
 
@@ -345,10 +345,10 @@ def test_a_damaged_folder_is_refused(cats, tmp_path, message):
 
 def test_the_card_in_words():
     card = dict(data=dict(name='pets', source='sample', kind='drawn pictures', train=711, valid=177, apart=True), metrics=dict(error_rate=8/177))
-    assert learned_from(card) == 'It learned from 711 drawn pictures (pets, sample); photos will fool it. Of 177 others of the same kind it got 8 wrong (4.5%).'
+    assert learned_from(card) == 'It learned from 711 drawn pictures (pets, sample); photos and other drawings will fool it. Of 177 others of the same kind it got 8 wrong (4.5%).'
     def but(**changed): return learned_from(dict(card, data=dict(card['data'], **changed)))
     assert 'others' not in but(apart=False) and 'validation set' in but(apart=False) and but(train=0) == ''
-    assert 'photos will' not in but(kind='photos') and 'pictures of another kind will fool it' in but(kind='photos') and '7,390 photos (pets, full)' in but(kind='photos', train=7390, source='full') and 'pets' not in but(kind='pictures', source='folder')
+    assert 'drawings' not in but(kind='photos') and 'pictures of another kind will fool it' in but(kind='photos') and '7,390 photos (pets, full)' in but(kind='photos', train=7390, source='full') and 'pets' not in but(kind='pictures', source='folder')
     assert 'wrong' not in learned_from(dict(card, metrics={})) and 'none wrong (0.0%)' in learned_from(dict(card, metrics=dict(error_rate=0.)))
     old = json.loads((ROOT/'tests/old/folder/card.json').read_text())
     assert learned_from(old) == 'It learned from 13 pictures. Of 3 pictures of its validation set it got none wrong (0.0%).'   # no word on their kind
@@ -484,8 +484,8 @@ def test_all_kinds_of_input_say_the_same(c, pic):
     assert many.shape == (19, 2) and np.allclose(many, [answers[0][k] for k in c.classes_], atol=1e-5)
 
 RGB = Image.fromarray(noise(120, 90, 3))
-KINDS = dict(cmyk=saved(RGB.convert('CMYK'), 'JPEG'), grey_jpeg=saved(RGB.convert('L'), 'JPEG'), rgba=saved(Image.fromarray(noise(120, 90, 4))), palette=saved(RGB.quantize(16)),
-    palette_see_through=saved(RGB.quantize(16), transparency=bytes(range(16))), grey_alpha=saved(RGB.convert('LA')), one_bit=saved(RGB.convert('1')), rgb_see_through=saved(RGB, transparency=(1, 2, 3)),
+KINDS = dict(cmyk=saved(RGB.convert('CMYK'), 'JPEG'), grey_jpeg=saved(RGB.convert('L'), 'JPEG'), rgba=saved(RGB.convert('RGBA')), palette=saved(RGB.quantize(16)),
+    palette_alpha=saved(RGB.quantize(16), transparency=bytes([255]*16)), grey_alpha=saved(RGB.convert('LA')), one_bit=saved(RGB.convert('1')), rgb_none_clear=saved(RGB, transparency=(1, 2, 3)),
     webp=saved(RGB, 'WEBP', lossless=True), bmp=saved(RGB, 'BMP'), gif=saved(RGB, 'GIF', save_all=True, append_images=[RGB.rotate(90)]*5), progressive=saved(RGB, 'JPEG', progressive=True),
     dot=saved(Image.fromarray(noise(1, 1, 3))), tall=saved(Image.fromarray(noise(1, 20000, 3))), wide=saved(Image.fromarray(noise(20000, 1, 3))))
 
@@ -498,6 +498,32 @@ def test_kinds_of_pictures_as_in_fastai(cats, c, name):
         warnings.simplefilter('ignore')   # Pillow's about transparency, in fastai's own reading
         theirs = item(learn.dls, KINDS[name])
     assert (pixels[0] == theirs).all() and set(c.predict_one(KINDS[name])) == {'True', 'False'}
+
+def hidden(size):
+    "Noise in a hole, and noise hidden around it: what fastai sees, and what people see."
+    rgba = Image.fromarray(noise(*size, 4))
+    rgba.putalpha(Image.radial_gradient('L').resize(size).point(lambda v: 255*(v < 128)))
+    white = Image.new('RGBA', size, 'white')
+    return rgba, Image.alpha_composite(white, rgba).convert('RGB')
+
+def test_a_cut_out_picture_is_named_as_people_see_it(cats, c, tmp_path):
+    "By the classifier and by what lesson 02 builds, from a file and from an array; and the export says that fastai differs."
+    from fastlessons.deploy.export import _warn_transparent
+    learn, folder = cats
+    cut, seen = hidden((160, 160))
+    cut.save(tmp_path/'cut.png')
+    cut.quantize(99).save(tmp_path/'palette.png')
+    want = pytest.approx(c.predict_one(seen), abs=1e-6)
+    assert c.predict_one(tmp_path/'cut.png') == c.predict_one(cut) == c.predict_one(np.array(cut)) == want
+    assert predict_simply(folder, tmp_path/'cut.png') == want != c.predict_one(cut.convert('RGB'))
+    assert predict_simply(folder, tmp_path/'palette.png') == pytest.approx(c.predict_one(tmp_path/'palette.png'), abs=1e-6)
+    tl = learn.dls.valid_ds.tls[0]
+    _warn_transparent(learn)   # says nothing
+    items = list(tl.items)
+    try:
+        tl.items[0] = tmp_path/'cut.png'
+        with pytest.warns(UserWarning, match='1 validation pictures are partly transparent'): _warn_transparent(learn)
+    finally: tl.items[:] = items
 
 def test_16_bits_are_not_made_white(c):
     deep = Image.fromarray((np.arange(100*100).reshape(100, 100)*6).astype('uint16'))

@@ -1,4 +1,5 @@
 "Other engines than PyTorch: the same features, the quickest of them, and PyTorch where nothing else works."
+import builtins, os
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
@@ -28,6 +29,17 @@ def test_the_same_features_in_any_batch_and_thread(body, pictures, name):
     with ThreadPoolExecutor(3) as pool: found = torch.cat(list(pool.map(run, parts)))
     error = (found-right).abs().mean()/right.std()
     assert error < (.03 if name == 'openvino' else 1e-4)   # OpenVINO takes bfloat16 where the processor has it
+
+def test_onnxruntime_is_told_to_report_nothing_before_it_is_imported(monkeypatch):
+    "Else it writes to the folder of temporary files, and to its maker, while a head is trained."
+    imports = builtins.__import__
+    def spy(name, *args, **kw):
+        if name == 'onnxruntime': raise ImportError(f"telemetry is off: {os.environ.get('ORT_DISABLE_TELEMETRY')}")
+        return imports(name, *args, **kw)
+    monkeypatch.setenv('ORT_DISABLE_TELEMETRY', 'x')   # so that what is set comes back
+    monkeypatch.delenv('ORT_DISABLE_TELEMETRY')
+    monkeypatch.setattr(builtins, '__import__', spy)
+    with pytest.raises(ImportError, match='telemetry is off: 1'): engine._by_onnxruntime(b'')
 
 def choose(monkeypatch, body, pictures, n=10_000, took=(2., 1.), **made):
     "Let `fastest` choose between PyTorch and one engine that is made up; seconds a batch are given."

@@ -1,9 +1,10 @@
 "A newcomer's first hours: JupyterLab as `make lab` opens it, in a real browser, with the mouse and the keyboard."
-import contextlib, inspect, os, re, subprocess, sys, time
+import contextlib, inspect, json, os, re, subprocess, sys, time
 
 import pytest
 
 from conftest import ROOT
+from test_notebooks import assert_in_bands
 from test_web import free_port, start_chromium
 
 LONG = 60*60   # seconds that a lesson may take on a very busy machine; on two idle cores all of this file takes less than four minutes
@@ -178,5 +179,8 @@ def test_a_newcomers_first_hours(browser, tmp_path):
         desk.opened('07_collab.ipynb')
         desk.run_all()
         context.close()
+    ran = [json.loads(line) for line in (tmp_path/'home'/'results.jsonl').read_text().splitlines()]
+    assert [line['lesson'] for line in ran] == ['01', '03', '07']
+    for line in ran: assert_in_bands([line], 'sample')
     assert tracked() == before
     assert {p.name for p in tmp_path.iterdir() if p.name[0] != '.'} <= {'home', 'work', 'torch', 'log', 'mine.jpg'}

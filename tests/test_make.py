@@ -35,14 +35,14 @@ def make(tmp_path):
     return f
 
 def test_cpu_wheels_come_first(make):
-    out, (probe, install) = make()
+    out, (probe, first, install) = make()
     assert '--dry-run' in probe and '--torch-backend=auto' in probe and probe.endswith(' torch')
-    assert '--torch-backend=auto' in install and '-c constraints.txt' in install and install.endswith('-e .[dev]')
+    assert all('--torch-backend=auto' in a and '-c constraints.txt' in a for a in (first, install)) and first.endswith(' fastai') and install.endswith('-e .[dev]')
     assert 'cannot be reached' not in out
 
 def test_without_that_index_the_plain_ones_are_taken_and_it_is_said(make, tmp_path):
-    out, (probe, install) = make(closed='yes')
-    assert '--torch-backend' not in install and install.endswith('-e .[dev]')
+    out, (probe, first, install) = make(closed='yes')
+    assert '--torch-backend' not in first + install and install.endswith('-e .[dev]')
     said = [line for line in out.splitlines() if 'cannot be reached' in line]
     assert len(said) == 1 and 'plain wheels' in said[0]
     assert 'dns' in (tmp_path/'.venv'/'torch.log').read_text()
@@ -50,9 +50,19 @@ def test_without_that_index_the_plain_ones_are_taken_and_it_is_said(make, tmp_pa
 @pytest.mark.parametrize('torch, probes', [('cpu', 1), ('cu130', 1), ('', 0)])
 def test_the_backend_can_be_chosen(make, torch, probes):
     out, asked = make(f'TORCH={torch}')
-    assert len(asked) == probes + 1
+    assert len(asked) == probes + 2
     if torch: assert all(f'--torch-backend={torch}' in a for a in asked)
     else: assert '--torch-backend' not in asked[0]
+
+def test_what_is_downloaded_is_said_before_it_is(make, tmp_path):
+    "Minutes of silence look like a program that hangs."
+    (tmp_path/'fake'/'uv').write_text(FAKE_UV + 'echo "uv: $*"\n')
+    for closed in '', 'yes':
+        lines = make(closed=closed)[0].splitlines()
+        for part, size, asks in (('1 of 2', '3 GB', ' fastai'), ('2 of 2', '350 MB', '.[dev]')):
+            i = next(i for i, line in enumerate(lines) if part in line)
+            assert 'downloading' in lines[i] and size in lines[i] and lines[i+1].endswith(asks), lines
+        (tmp_path/'.venv'/'ready').unlink()
 
 def test_newest_versions(make):
     out, asked = make('CONSTRAINTS=')

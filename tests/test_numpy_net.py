@@ -226,3 +226,12 @@ def test_the_network_is_sixty_lines():
         logical = [t.line.strip() for t in tokenize.generate_tokens(ends) if t.type == tokenize.NEWLINE]
         return sum(not line.endswith('"') for line in logical)
     assert 50 < sum(map(lines, (NumpyNet, forward, backward, numpy_net.sigmoid))) + 1 <= 60   # and the line of `ACTS`
+
+def test_a_linear_hidden_layer_only_adds_up():
+    "It is what it says: two layers are one, and its slopes are those of a linear model."
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 4))
+    y = x@[1, -2, 0, 3] + 1
+    net = NumpyNet(5, 'linear', lr=.1, epochs=60, bs=20).fit(x, y)
+    (w1, b1), (w2, b2) = net.layers_
+    assert np.allclose((w1@w2)[:, 0], [1, -2, 0, 3], atol=.01) and np.allclose(net.predict(x), x@(w1@w2)[:, 0] + b1@w2 + b2)

@@ -26,11 +26,14 @@ EXIF[0x0112] = 8
 SAME = dict(
     grey=saved(RGB.convert('L')), grey_jpeg=saved(RGB.convert('L'), 'JPEG'), jpeg=saved(RGB, 'JPEG'), progressive=saved(RGB, 'JPEG', progressive=True), cmyk_jpeg=saved(RGB.convert('CMYK'), 'JPEG'),
     cmyk_tiff=saved(RGB.convert('CMYK'), 'TIFF'), one_bit=saved(RGB.convert('1')), one_bit_tiff=saved(RGB.convert('1'), 'TIFF', compression='group4'), palette=saved(RGB.quantize(9)),
-    palette_one_clear=saved(RGB.quantize(9), transparency=3), palette_half_clear=saved(RGB.quantize(9), transparency=bytes([0, 128, 255]*3)), grey_alpha=saved(RGB.convert('LA')), grey_one_clear=saved(RGB.convert('L'), transparency=7),
-    rgba=saved(Image.fromarray(noise(40, 56, 4))), tiff_alpha=saved(Image.fromarray(noise(40, 56, 4)), 'TIFF'), palette_alpha=saved(RGB.quantize(9).convert('PA'), 'TIFF'), lzw=saved(RGB, 'TIFF', compression='tiff_lzw'),
+    palette_none_clear=saved(RGB.quantize(9), transparency=99), grey_alpha=saved(RGB.convert('LA')),
+    screenshot=saved(RGB.convert('RGBA')), tiff_alpha=saved(RGB.convert('RGBA'), 'TIFF'), palette_alpha=saved(RGB.quantize(9).convert('PA'), 'TIFF'), lzw=saved(RGB, 'TIFF', compression='tiff_lzw'),
     jpeg_in_tiff=saved(RGB, 'TIFF', compression='jpeg'), gif=saved(RGB, 'GIF', save_all=True, append_images=[RGB.rotate(180)]), apng=saved(RGB, save_all=True, append_images=[RGB.rotate(180)]),
     pages=saved(RGB, 'TIFF', save_all=True, append_images=[RGB.rotate(180)]), mpo=saved(RGB, 'MPO', save_all=True, append_images=[RGB.rotate(180)]), webp=saved(RGB, 'WEBP'), moving_webp=saved(RGB, 'WEBP', save_all=True, append_images=[RGB.rotate(180)]),
     bmp=saved(RGB, 'BMP'), ppm=saved(RGB, 'PPM'), jpeg2000=saved(RGB, 'JPEG2000'), tga=saved(RGB, 'TGA'))
+CLEAR = dict(palette_one_clear=saved(RGB.quantize(9), transparency=3), palette_half_clear=saved(RGB.quantize(9), transparency=bytes([0, 128, 255]*3)), grey_one_clear=saved(RGB.convert('L'), transparency=7),
+    rgb_one_clear=saved(RGB, transparency=RGB.getpixel((0, 0))), rgba=saved(Image.fromarray(noise(40, 56, 4))), grey_alpha_clear=saved(Image.fromarray(noise(40, 56, 4)).convert('LA')), one_bit_clear=saved(RGB.convert('1'), transparency=0),
+    tiff_alpha_clear=saved(Image.fromarray(noise(40, 56, 4)), 'TIFF'), webp_clear=saved(Image.fromarray(noise(40, 56, 4)), 'WEBP', lossless=True, exact=True), gif_clear=saved(RGB.quantize(9), 'GIF', transparency=3))
 DEEP = dict(scan=saved(Image.fromarray(noise(40, 56, high=65536, dtype='uint16'))), scan_tiff=saved(Image.fromarray(noise(40, 56, high=65536, dtype='uint16')), 'TIFF'), twelve_bits=saved(Image.fromarray(noise(40, 56, high=4096, dtype='uint16'))),
     whole=saved(Image.fromarray(noise(40, 56, high=10**6, dtype='int32')), 'TIFF'), signed=saved(Image.fromarray(noise(40, 56, high=100, dtype='int32')), 'TIFF'), heights=saved(Image.fromarray(noise(40, 56).astype('float32')), 'TIFF'),
     pgm=saved(Image.fromarray(noise(40, 56, high=65536, dtype='int32')), 'PPM'))
@@ -57,9 +60,29 @@ def test_what_is_kept_is_read_as_fastai_reads_it(write, name):
     assert (np.asarray(transfer._open_small(f, 500)) == theirs).all()   # 500: no JPEG is decoded smaller
     assert (np.asarray(open_picture(f, 'L')) == np.asarray(PILImageBW.create(f))).all()
 
+@pytest.mark.parametrize('name', CLEAR)
+@pytest.mark.filterwarnings('ignore:Palette images with Transparency')   # Pillow's, in fastai's own reading
+def test_what_is_transparent_lies_on_white_and_is_not_trained_on(write, name):
+    "People see it on white, fastai sees what is hidden: so it is left out by name, and if it is trained on all the same, then as fastai reads it."
+    good, f = write('good', SAME['grey']), write(name, CLEAR[name])
+    with pytest.warns(UserWarning, match=f'{f.name} .partly transparent') as told: assert check_images([f, good]) == [good]
+    assert 'open_picture(file).save(new)' in str(told[0].message)
+    with Image.open(f) as im: rgba = np.asarray(im.convert('RGBA')).astype(float)
+    alpha = rgba[..., 3:]/255
+    assert alpha.min() < 1
+    seen = np.asarray(open_picture(f)).astype(float)
+    assert abs(seen - (rgba[..., :3]*alpha + 255*(1-alpha))).max() <= 1 and (seen[alpha[..., 0] == 0] == 255).all()
+    assert (np.asarray(transfer._open_small(f, 500)) == np.asarray(PILImage.create(f))).all()
+    open_picture(f).save(f.with_name('new.png'))   # what the message says to do
+    assert check_images([f.with_name('new.png')])
+
+def test_the_transparent_grey_of_16_bits_is_white():
+    grey = Image.fromarray(np.array([[0, 512, 513, 65535]], 'uint16'))
+    assert np.asarray(open_picture(saved(grey, transparency=512), 'L')).tolist() == [[0, 255, 2, 255]]
+
 @pytest.mark.filterwarnings('error')
 def test_nobody_is_warned_of_what_is_read_rightly(write):
-    for name, data in SAME.items(): transfer._open_small(write(name, data), 20)
+    for name, data in (SAME | CLEAR).items(): transfer._open_small(write(name, data), 20)
 
 @pytest.mark.parametrize('name', [*DEEP, 'lab'])
 def test_what_fastai_reads_wrongly_is_left_out_by_name_and_never_trained_on(write, name):
@@ -207,7 +230,7 @@ def test_as_batch_sees_colours_and_not_the_numbers_of_a_palette():
         seen = np.asarray(open_picture(data))
         assert (got[0].numpy() == np.float32(seen/255).transpose(2, 0, 1)).all(), name   # grey is alike in all three
     for name in 'grey', 'jpeg', 'rgba':   # as ever
-        with Image.open(io.BytesIO(SAME[name])) as im: assert (as_batch(im)[0].permute(1, 2, 0).squeeze().numpy() == np.float32(np.asarray(im)/255)).all()
+        with Image.open(io.BytesIO((SAME | CLEAR)[name])) as im: assert (as_batch(im)[0].permute(1, 2, 0).squeeze().numpy() == np.float32(np.asarray(im)/255)).all()
     for bad in 'a.png', Path('a.png'), dict(a=1), io.BytesIO(SAME['grey']): refuses(TypeError, lambda bad=bad: as_batch(bad), 'pics is')
 
 def test_names_of_columns_and_functions_are_lists():

@@ -51,7 +51,8 @@ def test_run(call, folder, tmp_path, monkeypatch, home):
     monkeypatch.setattr(cli, '_check_arch', lambda arch: None)
     status, out, err = call('run', 'sheep', '--data', 'mine', '--arch', 'resnet9')
     assert (status, err) == (0, '')
-    lines = out.splitlines()
+    title, what, *lines = out.splitlines()   # said before it is quiet
+    assert title == '01 Counting sheep' and 'about 5 seconds on two cores' in what and 'page for your browser' in what
     assert [re.sub(r'^ *\d+ s  ', '', line) for line in lines[:2]] == ['Counting sheep', 'Look']   # not a terminal: a line for each part
     assert lines[2] == 'You counted 3 sheep.' and lines[3] == 'On sheep (sample): error rate 0.0213, sheep 3' and re.fullmatch(r'It took \d+ seconds\.', lines[4])
     assert 'runs/01_sheep.ipynb' in lines[5] and 'for your browser: runs/01_sheep.html' in lines[6] and 'make lab' in lines[7] and len(lines) == 8
@@ -67,6 +68,8 @@ def test_run(call, folder, tmp_path, monkeypatch, home):
     page = Path('runs/01_sheep.html').read_text(encoding='utf-8')
     soup = BeautifulSoup(page, 'html.parser')
     assert soup.title.text == 'Counting sheep' and soup.h1 and 'error_rate' in page
+    first, = soup.select('#first-picture')                                                 # where `--show` opens the page
+    assert first['alt'] == 'A very small dot' and 'scroll-margin-top' in first['style']
     assert [(i['alt'], i['src'][:15]) for i in soup.select('img')] == [('a dot', 'data:image/png;'), ('A very small dot', 'data:image/png;')]
     assert not [s['href'] for s in soup.select('link[href^=http]')]
     assert not soup.select('script[src^=http], img[src^=http]')                              # it asks nobody for anything
@@ -103,7 +106,7 @@ def test_the_page_is_opened_where_a_browser_is(call, monkeypatch, tmp_path, scre
     status, out, err = call('run', '1', '--show')
     assert status == 0 and (tmp_path/'opened').exists() == screen
     page = Path('runs/01_sheep.html').absolute()
-    if screen: assert (tmp_path/'opened').read_text().strip() == page.as_uri() and 'is open in your browser' in out
+    if screen: assert (tmp_path/'opened').read_text().strip() == page.as_uri() + '#first-picture' and 'is open in your browser' in out
     else: assert 'The page for your browser: runs/01_sheep.html' in out
 
 WIDGETS = """import ipywidgets as w
@@ -240,7 +243,8 @@ def test_a_bar_in_a_terminal(folder, tmp_path):
     os.close(ours)
     seen = seen.decode()
     assert re.search(r'\r +\d+% \|.{20,}\| 00:\d\d +Goats', seen), seen   # how far, for how long, where
-    assert seen.count('\n') <= 1                                          # one line, drawn again and again
+    said, drawn = seen.split('your browser.', 1)                          # first of all, what is going to happen
+    assert 'Goats' in said and drawn.count('\n') <= 2                     # then one line, drawn again and again
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == 'nt', reason='signals are other there')

@@ -24,8 +24,10 @@ def every(paths): return pytest.mark.parametrize('path', paths, ids=lambda p: p.
 
 def project_files():
     "Return all files of the project, those that git ignores left out."
-    ignored = [line.strip('/') for line in (ROOT/'.gitignore').read_text().split()] + ['.git']
-    return [p for p in sorted(ROOT.rglob('*')) if p.is_file() and not any(fnmatch.fnmatch(part, i) for part in p.relative_to(ROOT).parts for i in ignored)]
+    lines = [line for line in (ROOT/'.gitignore').read_text().splitlines() if line and line[0] != '#'] + ['.git']
+    def ignored(parts):   # a pattern that begins with a slash is for the top folder only
+        return any(fnmatch.fnmatch(part, line.strip('/')) for line in lines for part in (parts[:1] if line[0] == '/' else parts))
+    return [p for p in sorted(ROOT.rglob('*')) if p.is_file() and not ignored(p.relative_to(ROOT).parts)]
 
 def text_files():
     "Return path and text of the project's text files."
@@ -151,7 +153,7 @@ def about_size(nb):
     n = sum(statements(c) for c in code(nb) if c not in exported)
     if len(code(nb)) > 70: yield f'{len(code(nb))} code cells: two lessons?'
     if n > 230: yield f'{n} lines of code: two lessons?'
-    of_its_own = any(re.match(r'#\| default_exp (text\.)?(?!simple)\w+$', c.source, re.M) for c in code(nb))   # the lesson is a module at the top of the library, or of text
+    of_its_own = any(re.match(r'#\| default_exp (text\.)?\w+$', c.source, re.M) for c in code(nb))   # the lesson is a module of the library, not the simple version of one
     if (n := sum(statements(c) - docstrings(c) for c in exported)) > (150 if of_its_own else 90): yield f'{n} lines that are exported: a module of its own?'
     if statistics.median(statements(c) for c in code(nb) if c not in exported) > 4: yield 'half of the code cells have more than 4 lines'
     for c in code(nb):

@@ -27,13 +27,13 @@ SHAPES = {   # ipywidgets 8: a tuple of files, whose content is a memoryview; 7:
 def test_an_uploaded_picture_is_named(version, capsys):
     "Lesson 01: the first thing that everybody tries."
     from fastai.vision.core import PILImage
-    from fastlessons.vision.picture_files import uploaded
+    from fastlessons.vision.picture_files import open_picture, uploaded
     file = io.BytesIO()
-    Image.fromarray(np.full((20, 30, 3), (200, 10, 10), np.uint8)).save(file, 'PNG')
+    Image.fromarray(np.full((20, 30, 4), (200, 10, 10, 0), np.uint8)).save(file, 'PNG')   # cut out: people see white
     upload = type('Upload', (), dict(value=SHAPES[version](file.getvalue())))
-    ns = dict(PILImage=PILImage, learn=Learner(), files=[None]*8, upload=upload, uploaded=uploaded)
+    ns = dict(PILImage=PILImage, learn=Learner(), files=[None]*8, upload=upload, uploaded=uploaded, open_picture=open_picture)
     exec(cell('01_pets', 'upload.value'), ns)
-    assert ns['learn'].given.size == (30, 20) and 'The model says: True, with probability 0.9000' in capsys.readouterr().out
+    assert ns['learn'].given.size == (30, 20) and ns['learn'].given.getpixel((3, 3)) == (255, 255, 255) and 'The model says: True, with probability 0.9000' in capsys.readouterr().out
 
 def test_what_was_chosen_comes_out_as_bytes():
     from ipywidgets import FileUpload
@@ -46,8 +46,8 @@ def test_what_was_chosen_comes_out_as_bytes():
 def test_without_an_upload_the_lesson_takes_its_own_picture(tmp_path, capsys):
     from fastai.vision.core import PILImage
     from ipywidgets import FileUpload
-    from fastlessons.vision.picture_files import uploaded
+    from fastlessons.vision.picture_files import open_picture, uploaded
     Image.new('RGB', (8, 9)).save(tmp_path/'own.png')
-    ns = dict(PILImage=PILImage, learn=Learner(), files=[tmp_path/'own.png']*8, upload=FileUpload(), uploaded=uploaded)
+    ns = dict(PILImage=PILImage, learn=Learner(), files=[tmp_path/'own.png']*8, upload=FileUpload(), uploaded=uploaded, open_picture=open_picture)
     exec(cell('01_pets', 'upload.value'), ns)
     assert ns['learn'].given.size == (8, 9)

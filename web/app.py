@@ -206,6 +206,7 @@ for (const type of ['error', 'load']) document.addEventListener(type, show, true
 </script>""".replace('NAMES', json.dumps(names).replace('<', r'\u003c'))
 CSS = """
 .gradio-container { max-width: 62rem !important; margin: 0 auto !important }
+#picture img { background: white }
 #said p { font-weight: 600 }
 #bars ol { list-style: none; margin: 0; padding: 0 }
 #bars li {

@@ -84,15 +84,17 @@ function grey(rgba) {   // Pillow's mode L
 }
 
 // Part of a picture as RGBA bytes, strip after strip: phones have no room for a canvas
-// of a whole photo.
+// of a whole photo. What is transparent lies on white, as people see it, and as Python
+// does it.
 function* strips(picture, left, top, w, h) {
   const rows = Math.min(h, Math.max(1, Math.trunc(2e6/w)))
   const canvas = document.createElement('canvas')
   Object.assign(canvas, {width: w, height: rows})
   const ctx = canvas.getContext('2d', {willReadFrequently: true})
+  ctx.fillStyle = 'white'
   for (let y = 0; y < h; y += rows) {
     const n = Math.min(rows, h-y)
-    ctx.clearRect(0, 0, w, rows)
+    ctx.fillRect(0, 0, w, rows)
     ctx.drawImage(picture, left, top+y, w, n, 0, 0, w, n)
     yield [y, n, ctx.getImageData(0, 0, w, n).data]
   }
@@ -108,8 +110,7 @@ function into(array, n) {
   }
 }
 
-// A decoded picture as height * width * 3 bytes. One difference from Python stays: what
-// is fully transparent is black here, and there has the colour hidden in the file.
+// A decoded picture as height * width * 3 bytes.
 function pixels(picture, {size, resize, mode}) {
   const none = resize.method === 'none'
   const [height, width] = none ? size : resize.size

@@ -149,7 +149,8 @@ def learned_from(
     first = f"It learned from {about['train']:,} {kind or 'pictures'}"
     if kind and about.get('source') in ('sample', 'full'):
         first += f" ({about.get('name')}, {about['source']})"
-    others = 'photos' if kind == 'drawn pictures' else 'pictures of another kind'
+    drawn = kind == 'drawn pictures'
+    others = 'photos and other drawings' if drawn else 'pictures of another kind'
     if kind: first += f'; {others} will fool it'
     return f'{first}. {_measured(card)}'.strip()
 

@@ -6,7 +6,7 @@
 __all__ = ['save_example', 'export_classifier']
 
 # %% ../../nbs/lib/deploy/export.ipynb #68b48fd6
-import json, re, tempfile, warnings
+import json, re, warnings
 from collections import Counter
 from datetime import date
 from hashlib import sha256
@@ -16,7 +16,8 @@ from .. import core, data
 from . import classifier
 from .classifier import CARD_FORMAT, MODEL_FILES, PictureClassifier
 from ..vision import picture_files
-from ..vision.picture_files import MODES, is_turned, open_head
+from ..vision.picture_files import (
+    MODES, is_transparent, is_turned, open_head)
 
 # %% ../../nbs/lib/deploy/export.ipynb #44101642
 def _kinds(learn):
@@ -373,6 +374,15 @@ def _warn_deep(learn):
                       "exported classifier does not, so they will differ. "
                       "check_images leaves them out.", stacklevel=3)
 
+def _warn_transparent(learn):
+    "Warn of validation pictures of which fastai has read more than people see."
+    n = sum(im.mode in MODES and is_transparent(im) for im in _heads(learn))
+    if n:
+        warnings.warn(f"{n} validation pictures are partly transparent. fastai shows "
+                      "what is hidden there, the exported classifier lays them on "
+                      "white, so they will differ. check_images leaves them out.",
+                      stacklevel=3)
+
 def _free(folder):
     "Raise if something other than a model folder is at `folder`."
     others = _strangers(folder) if folder.exists() else []
@@ -407,13 +417,14 @@ def export_classifier(
     _free(folder)
     _warn_sideways(learn)
     _warn_deep(learn)
+    _warn_transparent(learn)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix='.unfinished-') as tmp:
-        new = Path(tmp)/'new'
+    with core.unfinished(folder.parent) as tmp:
+        new = tmp/'new'
         new.mkdir()
         _write_files(learn, labels, new)
         if examples: _keep_examples(learn, labels, new/'examples', examples)
-        return _swap(new, folder, Path(tmp))
+        return _swap(new, folder, tmp)
 
 def _write_files(learn, labels, folder):
     "Write the three files and check them."

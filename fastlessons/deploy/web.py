@@ -25,8 +25,8 @@ def _new(out, fill):
         raise FileExistsError(f"{core.tilde(out)} is already there and stays as it is. "
                               "Name another folder.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix='.unfinished-') as tmp:
-        new = Path(tmp)/'new'
+    with core.unfinished(out.parent) as tmp:
+        new = tmp/'new'
         fill(new)
         if out.exists(): out.rmdir()
         new.rename(out)

@@ -15,6 +15,7 @@ from PIL import Image
 from ..core import atomic_write, document
 from .digits import write_digits
 from .films import write_films
+from .long_reviews import write_long_reviews
 from .passengers import write_passengers
 from .pictures import write_pets
 from .reviews import write_reviews
@@ -24,10 +25,9 @@ from .tunes import write_tunes
 # %% ../../nbs/lib/samples/pack.ipynb #18286800
 SAMPLES = dict(   # name -> function that writes its files into a folder
     pets=write_pets, mnist=write_digits, titanic=write_passengers,
-    movielens=write_films, sentences=write_reviews, tunes=write_tunes,
-    moes=write_scripts)
-# large texts: compressed
-_TABLES = '.data', '.item', '.genre', '.csv', '.pos', '.neg', '.abc'
+    movielens=write_films, sentences=write_reviews, imdb=write_long_reviews,
+    tunes=write_tunes, moes=write_scripts)
+_TABLES = '.data', '.item', '.genre', '.csv', '.pos', '.neg', '.abc'   # large texts: compressed
 
 def _files(folder): return sorted(p for p in Path(folder).rglob('*') if p.is_file())
 

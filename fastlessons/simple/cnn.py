@@ -87,7 +87,7 @@ class OurNorm(nn.Module):
         "Measure a batch, and move the running averages."
         mean = x.mean((0, 2, 3), keepdim=True)
         var = x.var((0, 2, 3), keepdim=True, correction=0)
-        n = x[:, 0].numel()   # the running average is of all pictures: n-1, not n
+        n = x[:, 0].numel()   # an estimate for all pictures: n-1, not n
         self.means.lerp_(mean.detach(), .1)
         self.vars.lerp_(var.detach()*n/(n-1), .1)
         return mean, var

@@ -94,7 +94,7 @@ class SGD:
         p.add_(grad, alpha=-self.lr)   # p -= lr*grad, in one go
 
     def zero_grad(self)->None:
-        "Forget the gradients: else those of the next step are added to them."
+        "Forget the gradients: otherwise the next step adds its own to them."
         for p in self.params: p.grad = None
 
 # %% ../../nbs/03_foundations.ipynb #b5c2b7c7
@@ -114,7 +114,7 @@ def train_loop(
 
 # %% ../../nbs/03_foundations.ipynb #351f3e6a
 class Momentum(SGD):
-    "Move with the gradient plus a part of the last direction."
+    "Move against the gradient, and keep a part of the last direction."
     def __init__(self,
         params:list, # the tensors to train
         lr:float, # learning rate
@@ -129,7 +129,7 @@ class Momentum(SGD):
 
 # %% ../../nbs/03_foundations.ipynb #3b6d5083
 class Adam(SGD):
-    "Move with the mean gradient, divided by the root of the mean square gradient."
+    "Move against the mean gradient, divided by the root of the mean squared one."
     def __init__(self,
         params:list, # the tensors to train
         lr:float, # learning rate

@@ -35,7 +35,7 @@ def keep_features(
 def feature_learner(
     learn:Learner, # from `vision_learner`
     bs:int=16, # batch size
-    looks:int=0, # times that each training picture is kept once more, augmented
+    looks:int=0, # how many augmented copies of each training picture to add
 )->Learner: # its model is the head of `learn`, its data are the features
     "Make a learner that trains the head alone."
     body, head = learn.model.to(learn.dls.device)

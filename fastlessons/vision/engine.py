@@ -6,7 +6,7 @@
 __all__ = ['ENGINES', 'by_torch', 'installed', 'fastest']
 
 # %% ../../nbs/lib/vision/engine.ipynb #4feed98b
-import io, time, warnings
+import io, os, time, warnings
 from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
@@ -53,6 +53,8 @@ def _as_onnx(net, xb):
     return file.getvalue()
 
 def _by_onnxruntime(model):
+    # else it reports its use to its maker, from the import on
+    os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

@@ -25,7 +25,8 @@ from ..core import as_list, check_int, document, one_line, progress, say
 from ..layers import one_core
 from . import picture_files
 from .engine import by_torch, fastest, installed
-from .picture_files import MODES, eight_bits, is_heic, open_head
+from .picture_files import (
+    MODES, drop_alpha, is_heic, is_transparent, open_head)
 
 # %% ../../nbs/lib/vision/transfer.ipynb #93c1b934
 def _flaw(path):
@@ -37,6 +38,7 @@ def _flaw(path):
         with open(path, 'rb') as file, open_head(file) as im:
             im.draft('RGB', (1, 1))
             im.load()
+            see_through = im.mode in MODES and is_transparent(im)
     except Exception as e:   # damage makes Pillow's readers raise many types
         return _why(path, e)
     want = Image.registered_extensions().get(Path(path).suffix.lower(), im.format)
@@ -44,15 +46,19 @@ def _flaw(path):
         return f'really a {im.format}'
     if im.mode not in MODES:
         return _DEEP if im.mode[0] in 'IF' else f'kind {im.mode}'
+    return _CLEAR if see_through else None
 
 _DEEP = 'more than 8 bits a colour'
 _HEIC = 'a HEIC photo'
+_CLEAR = 'partly transparent'
 _TODO = {   # what is wrong -> what to do about it
     _DEEP: 'fastai would make white of more than 8 bits. Save those with 8: '
            'open_picture(file).save(new) of fastlessons.vision.picture_files keeps the '
            'upper 8 of 16 bits.',
     _HEIC: 'Pillow cannot read HEIC alone. Save those as JPEG, or '
-           "pip install 'fastlessons[heic]'."}
+           "pip install 'fastlessons[heic]'.",
+    _CLEAR: 'fastai would show what is hidden under transparency. Save those on white: '
+            'open_picture(file).save(new) of fastlessons.vision.picture_files does.'}
 
 def _why(path, e):
     "Say in a few words why a picture file could not be opened."
@@ -68,7 +74,7 @@ def check_images(
     *,
     show:bool=False, # print how many there are, and which are left out
 )->L: # those that can be read, in the same order; raises ValueError if none is left
-    """Leave out pictures that are damaged or of another format than their name says.
+    """Leave out pictures that are damaged, transparent or not what their name says.
 
     Which ones it prints with `show`, else it warns of them."""
     files = L(_files(files))
@@ -128,7 +134,7 @@ def _open_small(path, px):
     with open(path, 'rb') as file, open_head(file) as im:
         _refuse_deep(im, path)
         im.draft('RGB', (px, px))
-        return PILImage(eight_bits(im))
+        return PILImage(drop_alpha(im))
 
 def _refuse_deep(im, path):
     "Refuse a picture that fastai reads as something else than it is."
