@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from fastlessons.samples.reviews import make_turns
-from fastlessons.samples.scripts import PEOPLE, make_scripts
+from fastlessons.samples.scripts import CAST, make_scripts
 from fastlessons.samples.tunes import make_tunes
 from fastlessons.text.generate import (Attention, Block, Memory, Writer, attend, bar_places, in_rows, join_words, longest_copy, next_chances, read_scenes,
                                        script_words, token_loss, write)
@@ -203,9 +203,9 @@ def test_scripts_agree_with_themselves():
     for text, nats in told:
         first, *lines = text.split('\n')
         who = [line.split(':')[0] for line in lines]
-        assert re.fullmatch(r'\[.+, \w+\]', first) and len(set(who)) == 2 and set(who) <= set(PEOPLE) and len(lines) >= 4 and nats > 10
+        assert re.fullmatch(r'\[.+, \w+\]', first) and len(set(who)) == 2 and set(who) <= set(CAST) and len(lines) >= 4 and nats > 10
         assert all(a != b for a, b in zip(who, who[1:])) and '{' not in text
-        for line, name in zip(lines, who): assert not [p for p in PEOPLE if p in line.split(':', 1)[1] and p not in who]
+        for line, name in zip(lines, who): assert not [p for p in CAST if p in line.split(':', 1)[1] and p not in who]
     assert make_scripts(5) == told[:5] != make_scripts(5, seed=1)
 
 def test_turns_say_nothing_by_their_words():

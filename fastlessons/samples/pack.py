@@ -27,7 +27,8 @@ SAMPLES = dict(   # name -> function that writes its files into a folder
     pets=write_pets, mnist=write_digits, titanic=write_passengers,
     movielens=write_films, sentences=write_reviews, imdb=write_long_reviews,
     tunes=write_tunes, moes=write_scripts)
-_TABLES = '.data', '.item', '.genre', '.csv', '.pos', '.neg', '.abc'   # large texts: compressed
+# large texts: compressed
+_TABLES = '.data', '.item', '.genre', '.csv', '.pos', '.neg', '.abc'
 
 def _files(folder): return sorted(p for p in Path(folder).rglob('*') if p.is_file())
 

@@ -11,8 +11,7 @@ import math, re, torch
 from pathlib import Path
 from torch import nn
 from torch.nn import functional as F
-from ..core import (as_list, check_int, check_number, check_places,
-                              document, tilde)
+from ..core import as_list, check_int, check_number, document, tilde
 from ..music import note_length
 
 # %% ../../nbs/18_generate.ipynb #2c27c2b8
