@@ -159,7 +159,7 @@ DATASETS = dict(
         home='https://www.cs.cornell.edu/people/pabo/movie-review-data/',
         folders=('rt-polaritydata', 'sentiment', 'sentences'),
         needs=('rt-polarity.pos', 'rt-polarity.neg'),
-        lessons=('04', '12'),
+        lessons=('04', '12', '18'),
         files={
             'https://www.cs.cornell.edu/people/pabo/movie-review-data/rt-polaritydata.tar.gz':
                 'sha256:a05befe52aafda71d458d188a1c54506a998b1308613ba76bbda2e5029409ce9',
@@ -191,6 +191,24 @@ DATASETS = dict(
         needs=('*.txt',),
         lessons=('16',),
         drawn='sentences about a small world, made by a program'),
+    moes=DataSet(
+        title="Moe's Tavern: lines of a television series",
+        items='74,000 words and marks', mb=1,
+        licence='belongs to its owners, not to be passed on',
+        home='https://github.com/udacity/deep-learning/tree/master/tv-script-generation',
+        folders=('text', 'moes'),
+        needs=('moes_tavern_lines.txt|scripts.txt',),
+        lessons=('18',),
+        sample='invented scenes, in which people talk about films'),
+    tunes=DataSet(
+        title='Nottingham: folk tunes in ABC',
+        items='982 tunes', mb=1,
+        licence='traditional tunes; no open licence stated for the collection',
+        home='https://abc.sourceforge.net/NMD/',
+        folders=('music', 'tunes', 'ABC_cleaned'),
+        needs=('*.abc|*/*.abc',),
+        lessons=('18',),
+        sample='invented tunes, written by a small grammar of this project'),
     translation=DataSet(
         title='Tatoeba: English-French sentence pairs',
         items='167,130 pairs', mb=6,
