@@ -989,7 +989,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'fastlessons.plots.plot_lines': ('lib/plots.html#plot_lines', 'fastlessons/plots.py'),
                                    'fastlessons.plots.plot_loss_surface': ('lib/plots.html#plot_loss_surface', 'fastlessons/plots.py'),
                                    'fastlessons.plots.plot_losses': ('lib/plots.html#plot_losses', 'fastlessons/plots.py'),
-                                   'fastlessons.plots.plot_map': ('lib/plots.html#plot_map', 'fastlessons/plots.py'),
+                                   'fastlessons.plots.plot_pairs': ('lib/plots.html#plot_pairs', 'fastlessons/plots.py'),
                                    'fastlessons.plots.plot_results': ('lib/plots.html#plot_results', 'fastlessons/plots.py'),
                                    'fastlessons.plots.plot_split': ('lib/plots.html#plot_split', 'fastlessons/plots.py'),
                                    'fastlessons.plots.plot_theory': ('lib/plots.html#plot_theory', 'fastlessons/plots.py'),

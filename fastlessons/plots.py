@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PALETTE', 'STYLE', 'tint', 'use_style', 'axes', 'plot_level', 'label_lines', 'plot_lines', 'plot_results',
            'plot_hist', 'plot_theory', 'ShadedTable', 'show_table', 'plot_heatmap', 'plot_function',
-           'plot_loss_surface', 'plot_losses', 'plot_split', 'plot_map', 'show_digits', 'plot_waterfall',
+           'plot_loss_surface', 'plot_losses', 'plot_split', 'plot_pairs', 'show_digits', 'plot_waterfall',
            'show_grad_cam']
 
 # %% ../nbs/lib/plots.ipynb #fa7d7c29
@@ -383,7 +383,7 @@ def plot_split(
     return ax
 
 # %% ../nbs/lib/plots.ipynb #plotmap
-def plot_map(
+def plot_pairs(
     vectors:dict, # name -> numbers (n,)
     pairs:list, # pairs of names, each joined by a line
     # name -> numbers (n,): the two main directions of these; None: of `vectors`
