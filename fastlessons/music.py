@@ -15,7 +15,6 @@ import numpy as np
 
 from .core import (as_list, check_int, check_number, check_same_length,
                               document, one_line, tilde)
-from .plots import axes
 
 # %% ../nbs/lib/music.ipynb #c0735833
 _STEPS = dict(C=0, D=2, E=4, F=5, G=7, A=9, B=11)   # half-tones above C
