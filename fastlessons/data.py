@@ -32,7 +32,7 @@ class DataSet:
     columns:dict = field(default_factory=dict) # table -> columns it must have, by space
     top:str = '' # folder inside the archive that holds everything, if there is one
     sample:str = '' # what the bundled sample is; empty: none is bundled
-    drawn:str = '' # what is drawn on first use, where no sample is bundled
+    drawn:str = '' # what is made on first use, where no sample is bundled
 
 # %% ../nbs/lib/data.ipynb #8702b09d
 _mnist = 'https://ossci-datasets.s3.amazonaws.com/mnist/'
@@ -159,7 +159,7 @@ DATASETS = dict(
         home='https://www.cs.cornell.edu/people/pabo/movie-review-data/',
         folders=('rt-polaritydata', 'sentiment', 'sentences'),
         needs=('rt-polarity.pos', 'rt-polarity.neg'),
-        lessons=('04', '12'),
+        lessons=('04', '12', '18'),
         files={
             'https://www.cs.cornell.edu/people/pabo/movie-review-data/rt-polaritydata.tar.gz':
                 'sha256:a05befe52aafda71d458d188a1c54506a998b1308613ba76bbda2e5029409ce9',
@@ -182,6 +182,33 @@ DATASETS = dict(
             'anna.txt':
                 '568bb39fc78aca98e9db91c4329dcd1aa5ec4c3df3aca2064ce5d6f023ae16c9',
         }),
+    novels=DataSet(
+        title='Novels: English books of the 19th century',
+        items='26 novels', mb=13,
+        licence='public domain',
+        home='https://github.com/mlschmitt/classic-books-markdown',
+        folders=('english-novels', 'novels'),
+        needs=('*.txt',),
+        lessons=('16',),
+        drawn='sentences about a small world, made by a program'),
+    moes=DataSet(
+        title="Moe's Tavern: lines of a television series",
+        items='74,000 words and marks', mb=1,
+        licence='belongs to its owners, not to be passed on',
+        home='https://github.com/udacity/deep-learning/tree/master/tv-script-generation',
+        folders=('text', 'moes'),
+        needs=('moes_tavern_lines.txt|scripts.txt',),
+        lessons=('18',),
+        sample='invented scenes, in which people talk about films'),
+    tunes=DataSet(
+        title='Nottingham: folk tunes in ABC',
+        items='982 tunes', mb=1,
+        licence='traditional tunes; no open licence stated for the collection',
+        home='https://abc.sourceforge.net/NMD/',
+        folders=('music', 'tunes', 'ABC_cleaned'),
+        needs=('*.abc|*/*.abc',),
+        lessons=('18',),
+        sample='invented tunes, written by a small grammar of this project'),
     translation=DataSet(
         title='Tatoeba: English-French sentence pairs',
         items='167,130 pairs', mb=6,
@@ -274,9 +301,10 @@ def _samples():
     return base
 
 def _drawn(name):
-    "Draw a sample that is not bundled, once, and return its folder."
-    from fastlessons.samples.pictures import write_things
-    return build(_samples()/f'{name}-drawn', write_things)
+    "Make a sample that is not bundled, once, and return its folder."
+    if name == 'novels': from fastlessons.samples.world import write_world as write
+    else: from fastlessons.samples.pictures import write_things as write
+    return build(_samples()/f'{name}-drawn', write)
 
 def _bundled(name):
     "Unpack a bundled sample, once, and return its folder."

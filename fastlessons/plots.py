@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['PALETTE', 'STYLE', 'tint', 'use_style', 'axes', 'plot_level', 'label_lines', 'plot_lines', 'plot_results',
            'plot_hist', 'plot_theory', 'ShadedTable', 'show_table', 'plot_heatmap', 'plot_function',
-           'plot_loss_surface', 'plot_losses', 'plot_split', 'show_digits', 'plot_waterfall', 'show_grad_cam']
+           'plot_loss_surface', 'plot_losses', 'plot_split', 'plot_pairs', 'show_digits', 'plot_waterfall',
+           'show_grad_cam']
 
 # %% ../nbs/lib/plots.ipynb #fa7d7c29
 import html, math, sys, warnings
@@ -379,6 +380,30 @@ def plot_split(
     left = x <= cut   # a gap answers no
     sides = [y[side].mean() if side.any() else np.nan for side in (left, ~left)]
     ax.plot([np.nanmin(x), cut, cut, np.nanmax(x)], np.repeat(sides, 2), color='data')
+    return ax
+
+# %% ../nbs/lib/plots.ipynb #plotmap
+def plot_pairs(
+    vectors:dict, # name -> numbers (n,)
+    pairs:list, # pairs of names, each joined by a line
+    # name -> numbers (n,): the two main directions of these; None: of `vectors`
+    directions:dict=None,
+    *,
+    ax:Axes=None, # matplotlib axes to draw into; None: new ones
+)->Axes: # the axes
+    "Draw pairs of vectors in the two directions in which they differ most (PCA)."
+    ax = axes(ax, h=4.2)
+    rows = np.array([*(directions or vectors).values()])
+    main = np.linalg.svd(rows - rows.mean(0), full_matrices=False)[2][:2].T
+    for pair in pairs:
+        ends = np.array([vectors[name] for name in pair]) @ main
+        ax.plot(*ends.T, color='model', lw=1, alpha=.5)
+        for end, name, colour in zip(ends, pair, ('data', 'validation')):
+            ax.plot(*end, 'o', color=colour, ms=4)
+            ax.annotate(name, end, (4, 2), textcoords='offset points', color=colour,
+                        fontsize=plt.rcParams['font.size'] - 2)
+    ax.set(xticks=[], yticks=[])
+    ax.margins(x=.12)   # room for the last name
     return ax
 
 # %% ../nbs/lib/plots.ipynb #f63b33a2

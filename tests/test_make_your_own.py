@@ -155,3 +155,10 @@ def test_11_own_operation(monkeypatch, capsys):
     ns = {k: v for k, v in vars(autograd).items() if not k.startswith('__')}   # what the lesson's exported cells define
     for code in codes: exec(code, ns)
     assert np.mean((ns['error'].data)**2) < .01   # of a variance of one half
+
+def test_16_own_text(tmp_path, monkeypatch, capsys):
+    from fastlessons.samples.world import make_world
+    (tmp_path/'mine.txt').write_text('\n'.join(make_world(3000)), encoding='utf-8')
+    ns = run('16', tmp_path, monkeypatch, ("['alice', 'time', 'happy']", "['paris', 'puppy', 'king']"))
+    assert {w for w, _ in ns['mine'].similar('puppy', 3)} <= {w for w, kind in ns['kinds']().items() if kind in ('young', 'animal', 'home')}
+    assert (tmp_path/'vectors.txt').is_file() and ns['Word2Vec'].load(tmp_path/'mine.safetensors').words_ == ns['mine'].words_

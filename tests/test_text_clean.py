@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np, pandas as pd, pytest
 
 from conftest import refuses
-from fastlessons.text.clean import check_text, check_texts, clean_texts, only_texts
+from fastlessons.text.clean import check_text, check_texts, clean_texts, only_texts, read_paragraphs
 from fastlessons.text.tokens import BPE, Vocab, words
 
 TEXTS = ['a fine film', 'a dull film']
@@ -51,3 +51,24 @@ def test_labels():
 def test_words_need_no_torch():
     code = "import sys; from fastlessons.text.tokens import words; assert words('a b') == ['a', 'b'] and not {'torch', 'fastai'} & {*sys.modules}"
     subprocess.run([sys.executable, '-c', code], check=True)
+
+def put(folder, **files):
+    for name, data in files.items(): (folder/f'{name}.txt').write_bytes(data)
+    return folder
+
+def test_paragraphs_of_files(tmp_path):
+    put(tmp_path, b='\ufeffOne\r\nline.\r\n\r\nTwo.\r\n'.encode(), a=b'Ann: hi\nBen: yes \n', c=b' \n')
+    (tmp_path/'notes.md').write_text('not this one')
+    assert read_paragraphs(tmp_path) == ['Ann: hi', 'Ben: yes', 'One line.', 'Two.']
+    assert read_paragraphs(tmp_path/'notes.md') == ['not this one']   # a file may have any name
+    assert read_paragraphs(str(tmp_path/'b.txt')) == ['One line.', 'Two.']
+
+def test_files_that_are_no_text(tmp_path):
+    refuses(FileNotFoundError, lambda: read_paragraphs(tmp_path), 'There is no text')
+    refuses(FileNotFoundError, lambda: read_paragraphs(tmp_path/'x.txt'), 'There is no text')
+    refuses(ValueError, lambda: read_paragraphs(put(tmp_path, a=b' \n \n')), 'holds no words')
+    for data, encoding in (('Straße'.encode('cp1252'), 'cp1252'), ('Straße'.encode('utf-16'), 'utf-16')):
+        put(tmp_path, a=data)
+        refuses(ValueError, lambda: read_paragraphs(tmp_path), 'is not written in utf-8:', "encoding='cp1252'", 'utf-16')
+        assert read_paragraphs(tmp_path, encoding) == ['Straße']
+    refuses(LookupError, lambda: read_paragraphs(tmp_path, 'utf-99'), 'utf-99')

@@ -104,8 +104,8 @@ def test_the_real_reviews(shared):
     from sklearn.preprocessing import normalize
     df = read_reviews(shared/'data'/'imdb')
     train, valid = df[~df.is_valid], df[df.is_valid]
-    rows = WordRows(20, .05)
-    net = NumpyClassifier(10, 'linear', lr=.2, bs=256, epochs=4).fit(rows.fit_transform(train.text, train.label), train.label)
+    rows = WordRows(5, .2)
+    net = NumpyClassifier(10, 'linear', lr=.2, bs=256, epochs=8, wd=.02).fit(rows.fit_transform(train.text, train.label), train.label)
     assert net.score(rows.transform(valid.text), valid.label) >= .85
     pairs = WordRows(2, split=words_and_pairs)
     X = normalize(pairs.fit_transform(train.text, train.label).multiply(pairs.ratios_).tocsr())

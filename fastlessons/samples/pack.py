@@ -19,12 +19,16 @@ from .long_reviews import write_long_reviews
 from .passengers import write_passengers
 from .pictures import write_pets
 from .reviews import write_reviews
+from .scripts import write_scripts
+from .tunes import write_tunes
 
 # %% ../../nbs/lib/samples/pack.ipynb #18286800
 SAMPLES = dict(   # name -> function that writes its files into a folder
     pets=write_pets, mnist=write_digits, titanic=write_passengers,
-    movielens=write_films, sentences=write_reviews, imdb=write_long_reviews)
-_TABLES = '.data', '.item', '.genre', '.csv', '.pos', '.neg'   # large texts: compressed
+    movielens=write_films, sentences=write_reviews, imdb=write_long_reviews,
+    tunes=write_tunes, moes=write_scripts)
+# large texts: compressed
+_TABLES = '.data', '.item', '.genre', '.csv', '.pos', '.neg', '.abc'
 
 def _files(folder): return sorted(p for p in Path(folder).rglob('*') if p.is_file())
 
