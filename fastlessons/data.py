@@ -172,8 +172,8 @@ DATASETS = dict(
         licence='public domain (Project Gutenberg text)',
         home='https://www.gutenberg.org/ebooks/1399',
         folders=('anna', 'text'),
-        needs=('anna.txt',),
-        lessons=(),
+        needs=('anna.txt|scenes.txt',),
+        lessons=('15',),
         files={
             'https://raw.githubusercontent.com/udacity/deep-learning/master/intro-to-rnns/anna.txt':
                 None,
@@ -181,7 +181,23 @@ DATASETS = dict(
         sums={
             'anna.txt':
                 '568bb39fc78aca98e9db91c4329dcd1aa5ec4c3df3aca2064ce5d6f023ae16c9',
-        }),
+        },
+        drawn='little scenes, written by throwing dice'),
+    prices=DataSet(
+        title='S&P 500: prices of 500 American companies, day by day',
+        items='4,697 days', mb=1,
+        licence='none stated; not to be passed on',
+        home='https://github.com/jaungiers/LSTM-Neural-Network-for-Time-Series-Prediction',
+        folders=('prices',),
+        needs=('sp500.csv|walk.csv',),
+        lessons=('15',),
+        files={
+            'https://raw.githubusercontent.com/jaungiers/'
+            'LSTM-Neural-Network-for-Time-Series-Prediction/'
+            'da44411c91135b64c02eb60da3c7f574c7c4c253/data/sp500.csv':
+                'sha256:45b4a32ad1862b72b983621b05b81fab7b1b66bb1b24415df1675228401e939e',
+        },
+        drawn='a random walk: 4,697 days of pure chance'),
     novels=DataSet(
         title='Novels: English books of the 19th century',
         items='26 novels', mb=13,
@@ -303,6 +319,8 @@ def _samples():
 def _drawn(name):
     "Make a sample that is not bundled, once, and return its folder."
     if name == 'novels': from fastlessons.samples.world import write_world as write
+    elif name == 'anna': from fastlessons.samples.plays import write_sample as write
+    elif name == 'prices': from fastlessons.samples.plays import write_walk as write
     else: from fastlessons.samples.pictures import write_things as write
     return build(_samples()/f'{name}-drawn', write)
 
@@ -491,7 +509,9 @@ def _count(d, path):
     "Say how many items the folder `path` of data set `d` holds."
     first = d.needs[0]
     if first.endswith('.jpg'): return f'{len(list(path.glob(first))):,} pictures'
-    if first.endswith('.csv'): return f'{_lines(path/first)-1:,} rows'
+    if first.endswith('.csv'):
+        table = next(f for name in first.split('|') for f in path.glob(name))
+        return f'{_lines(table)-1:,} rows'
     if first == 'u.data': return f'{_lines(path/first):,} ratings'
     if 'idx3' in first:
         labels = [f for f in d.needs if 'idx1' in f]

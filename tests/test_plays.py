@@ -5,7 +5,7 @@ import numpy as np, pytest
 
 from conftest import refuses
 from fastlessons.samples import plays
-from fastlessons.samples.plays import floor_of, judge_scenes, split_scenes, write_plays, write_sample
+from fastlessons.samples.plays import floor_of, judge_scenes, split_scenes, write_plays, write_sample, write_walk
 
 @pytest.fixture(scope='module')
 def text(): return write_plays(500)
@@ -56,3 +56,12 @@ def test_the_sample(tmp_path):
     folder = write_sample(tmp_path/'new')
     raw = (folder/'scenes.txt').read_bytes()
     assert raw.decode() == write_plays() and b'\r' not in raw and .09 < floor_of(raw.decode()) < .11
+
+def test_the_walk(tmp_path):
+    "Nothing in it says which way the next step goes."
+    import pandas as pd
+    table = pd.read_csv(write_walk(tmp_path)/'walk.csv')
+    days = pd.to_datetime(table['Date'], format='%d-%m-%y')
+    assert len(table) == 4697 and days.is_monotonic_increasing and days.dt.dayofweek.max() == 4
+    steps = np.diff(np.log(table['Close']))
+    assert .0115 < steps.std() < .0125 and abs(np.corrcoef(steps[1:], steps[:-1])[0, 1]) < .03
