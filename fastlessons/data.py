@@ -185,7 +185,7 @@ DATASETS = dict(
         drawn='little scenes, written by throwing dice'),
     prices=DataSet(
         title='S&P 500: prices of 500 American companies, day by day',
-        items='4,697 days', mb=1,
+        items='4,199 days', mb=1,
         licence='none stated; not to be passed on',
         home='https://github.com/jaungiers/LSTM-Neural-Network-for-Time-Series-Prediction',
         folders=('prices',),
@@ -197,7 +197,7 @@ DATASETS = dict(
             'da44411c91135b64c02eb60da3c7f574c7c4c253/data/sp500.csv':
                 'sha256:45b4a32ad1862b72b983621b05b81fab7b1b66bb1b24415df1675228401e939e',
         },
-        drawn='a random walk: 4,697 days of pure chance'),
+        drawn='a random walk: 4,199 days of pure chance'),
     novels=DataSet(
         title='Novels: English books of the 19th century',
         items='26 novels', mb=13,

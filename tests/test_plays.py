@@ -62,6 +62,6 @@ def test_the_walk(tmp_path):
     import pandas as pd
     table = pd.read_csv(write_walk(tmp_path)/'walk.csv')
     days = pd.to_datetime(table['Date'], format='%d-%m-%y')
-    assert len(table) == 4697 and days.is_monotonic_increasing and days.dt.dayofweek.max() == 4
+    assert len(table) == 4199 and days.is_monotonic_increasing and days.dt.day_of_week.max() == 4
     steps = np.diff(np.log(table['Close']))
     assert .0115 < steps.std() < .0125 and abs(np.corrcoef(steps[1:], steps[:-1])[0, 1]) < .03

@@ -1,10 +1,10 @@
-"A language model that reads on, writes, and becomes a classifier."
+"A language model that becomes a classifier."
 import pytest, torch
 
 from conftest import refuses
 from fastlessons.text.data import dataloaders_from_texts, pad_batch, split_texts
-from fastlessons.text.lm import lm_dataloaders, lm_learner, lstm_classifier, write_text
-from fastlessons.text.tokens import BPE, Vocab
+from fastlessons.text.lm import lm_dataloaders, lm_learner, lstm_classifier
+from fastlessons.text.tokens import BPE
 from texts import reviews
 
 @pytest.fixture(scope='module')
@@ -30,19 +30,6 @@ def test_streams(data):
     assert len(lm_dataloaders(x, tok, [3, 3, 5], bs=8, seq_len=1).valid_ds) == 2
     refuses(ValueError, lambda: lm_dataloaders(['a b'], tok), '0 remain to learn from')
     refuses(ValueError, lambda: lm_dataloaders(['a b', 'c'], tok), 'too few')
-
-def test_writing(lm, data):
-    torch.manual_seed(0)
-    text = write_text(lm, 'The plot', 12)
-    assert text.startswith('The plot') and len(text) > 10 and write_text(lm, 'a', 0) == 'a'
-    for bad in (0, -1, float('nan'), '1'): refuses(ValueError, lambda: write_text(lm, 'a', temperature=bad), 'temperature')
-    refuses(ValueError, lambda: write_text(lm, 'a', n=-1), 'n is')
-    refuses(TypeError, lambda: write_text(lm, ['a']), 'list')
-
-def test_unknown_words_and_padding_are_never_written(data):
-    learn = lm_learner(lm_dataloaders(data[0], Vocab(data[0], min_freq=1), bs=8, seq_len=10), 12, 16)
-    toks = write_text(learn, 'plot', 200, temperature=1e6).split()   # each token is as likely as any
-    assert len(toks) == 201 and len({*toks}) == 16 and not {*toks} & {*Vocab.specials}
 
 def test_classifier(lm, data):
     x, y, valid, tok = data

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['write_plays', 'split_scenes', 'judge_scenes', 'floor_of', 'write_sample', 'write_walk']
 
-# %% ../../nbs/lib/samples/plays.ipynb #5f2fbf38
+# %% ../../nbs/lib/samples/plays.ipynb #11c36f5b
 import math, re
 from functools import lru_cache
 from itertools import product
@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core import check_int, document
 
-# %% ../../nbs/lib/samples/plays.ipynb #94757bdd
+# %% ../../nbs/lib/samples/plays.ipynb #906fe6b1
 _DICE = dict(x='Anna|Ben|Clara|David', y='Anna|Ben|Clara|David',
              thing='hat|key|boots|cards',
              place='by the fire|in the hall|on the roof|under the bed')
@@ -42,9 +42,9 @@ def _sides(slot, known):
     "Return what a slot may still become: nobody talks to himself."
     return [side for side in _DICE[slot] if slot != 'y' or side != known['x']]
 
-# %% ../../nbs/lib/samples/plays.ipynb #3dc2ff8e
+# %% ../../nbs/lib/samples/plays.ipynb #b548a479
 def write_plays(
-    n:int=8000, # scenes
+    n:int=4000, # scenes
     seed:int=0, # of the dice
 )->str: # the scenes, each with an empty line after it
     "Write scenes by throwing dice."
@@ -64,7 +64,7 @@ def _scene(throw):
         lines.append(pattern.format(**_words(known)))
     return '\n'.join(lines) + '\n\n'
 
-# %% ../../nbs/lib/samples/plays.ipynb #fb92890a
+# %% ../../nbs/lib/samples/plays.ipynb #4476995d
 @lru_cache
 def _pattern(pattern):
     "Make a regular expression of a pattern, with a group for each of its slots."
@@ -108,7 +108,7 @@ def _read(scene):
         return math.inf, f'{len(lines)} lines instead of {len(_LINES)}'
     return nats, ''
 
-# %% ../../nbs/lib/samples/plays.ipynb #ad5bd5c1
+# %% ../../nbs/lib/samples/plays.ipynb #92c59935
 def split_scenes(
     text:str, # scenes with an empty line after each
 )->list: # the scenes, without what is not finished at the end; raises TypeError
@@ -134,7 +134,7 @@ def floor_of(
                          f'Expected right scenes only. {"".join(wrong[:1])}')
     return sum(nats for nats, _ in read)/len(text)
 
-# %% ../../nbs/lib/samples/plays.ipynb #4fc73093
+# %% ../../nbs/lib/samples/plays.ipynb #5120d4e3
 def _all_scenes():
     "Make every possible scene, each once for every way to throw it."
     found = [({}, ())]
@@ -151,30 +151,30 @@ def _all_lines(pattern, known, lines):
         if now['x'] == now['y']: continue
         yield now, (*lines, pattern.format(**_words(now)))
 
-# %% ../../nbs/lib/samples/plays.ipynb #7c6c23af
+# %% ../../nbs/lib/samples/plays.ipynb #3298562c
 def write_sample(
     folder:Path, # where to write
 )->Path: # the folder
-    "Write the sample of lesson 15: 8,000 scenes in one file."
+    "Write the sample of lesson 15: 4,000 scenes in one file."
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     text = write_plays().encode('utf-8')   # bytes: the same line ends everywhere
     (folder/'scenes.txt').write_bytes(text)
     return folder
 
-# %% ../../nbs/lib/samples/plays.ipynb #318b1ced
+# %% ../../nbs/lib/samples/plays.ipynb #bc44b0d3
 def write_walk(
     folder:Path, # where to write
 )->Path: # the folder
-    "Write a random walk of 4,697 days, from the 3rd of January 2000, without weekends."
+    "Write a random walk of 4,199 days, from the 3rd of January 2000, without weekends."
     import pandas as pd
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    steps = np.random.default_rng(0).normal(0, .012, 4697)
+    steps = np.random.default_rng(0).normal(0, .012, 4199)
     days = pd.bdate_range('2000-01-03', periods=len(steps)).strftime('%d-%m-%y')
     table = pd.DataFrame(dict(Date=days, Close=1400*np.exp(steps.cumsum())))
     table.round(2).to_csv(folder/'walk.csv', index=False, lineterminator='\n')
     return folder
 
-# %% ../../nbs/lib/samples/plays.ipynb #a8851c4c
+# %% ../../nbs/lib/samples/plays.ipynb #510e777f
 document(globals())
