@@ -12,11 +12,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from .core import (as_list, check_int, check_number, check_same_length,
                               document, one_line, tilde)
-from .plots import axes
 
 # %% ../nbs/lib/music.ipynb #c0735833
 _STEPS = dict(C=0, D=2, E=4, F=5, G=7, A=9, B=11)   # half-tones above C
@@ -359,11 +357,12 @@ def plot_tune(
     tune:list, # tokens
     part:int=0, # which part, counted from 0; None: the whole tune
     *,
-    ax:Axes=None, # matplotlib axes to draw into; None: new ones
-)->Axes: # the axes; raises ValueError
+    ax:'Axes'=None, # matplotlib axes to draw into; None: new ones
+)->'Axes': # the axes; raises ValueError
     """Draw a tune as a piano roll: notes as bars, high ones above.
 
     Bars 1 and 2 of a part are shaded, and bars 5 and 6, if they are the same."""
+    from fastlessons.plots import axes   # who only draws lots needs no pandas
     parts = split_tune(tune)
     if part is not None: parts = parts[part:part+1]
     if not parts: raise ValueError(f'There is no part {part} in this tune.')
@@ -388,9 +387,10 @@ def plot_looks(
     looks:'np.ndarray', # shares (n, n): a row for each place, a column for what it sees
     tokens:list, # the tokens at these places (n,)
     *,
-    ax:Axes=None, # matplotlib axes to draw into; None: new ones
-)->Axes: # the axes; raises ValueError
+    ax:'Axes'=None, # matplotlib axes to draw into; None: new ones
+)->'Axes': # the axes; raises ValueError
     "Draw who looks where in a tune, the darker the more."
+    from fastlessons.plots import axes
     check_same_length(looks=looks, tokens=tokens)
     ax = axes(ax, 6, 5.4)
     ax.imshow(looks, cmap='Purples', vmax=.6)

@@ -14,7 +14,7 @@ def test_the_same_seed_writes_the_same(text):
     assert write_plays(500) == text != write_plays(500, seed=1) and write_plays(20) == text[:len(write_plays(20))]
 
 def test_its_own_scenes_are_right(text):
-    assert judge_scenes(text) == ['']*500 and len(set(split_scenes(text))) > 480
+    assert judge_scenes(text) == ['']*500 and len(set(split_scenes(text))) > 450
 
 def test_the_floor_is_the_entropy():
     "The chances of all scenes add up to 1, none is made in two ways, and the mean of many is the entropy."
@@ -26,11 +26,11 @@ def test_the_floor_is_the_entropy():
     assert floor_of(write_plays(3000)) == pytest.approx(entropy/length, rel=.01)
 
 def test_counted_by_hand():
-    scene = 'Anna: Ben, my old hat!\nBen: Anna, look on the roof!\nAnna: My poor hat!\n[they laugh]\n\n'
-    dice = [3, 4, 3, 4, 4, 3, 4, 3, 3]   # pattern, two names, look, thing, pattern, place, two patterns
+    scene = 'Anna: Ben, my hat!\nBen: Anna, look on the roof!\nAnna: My poor hat!\n[they laugh]\n\n'
+    dice = [3, 4, 3, 4, 3, 4, 3, 3]   # pattern, two names, thing, pattern, place, two patterns
     assert judge_scenes(scene) == [''] and floor_of(scene) == pytest.approx(sum(map(math.log, dice))/len(scene))
 
-SCENE = 'Anna: Ben, where are my red boots?\nBen: Anna, I put them by the fire.\nAnna: By the fire! How silly.\n[Ben leaves]\n\n'
+SCENE = 'Anna: Ben, where are my boots?\nBen: Anna, I put them by the fire.\nAnna: By the fire! How silly.\n[Ben leaves]\n\n'
 
 @pytest.mark.parametrize('old,new,word', [
     ('Ben', 'Anna', 'talks to'), ('Anna', 'Bob', 'question'), ('Ben: A', 'Clara: A', "'Clara' instead of 'Ben'"),

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['write_plays', 'split_scenes', 'judge_scenes', 'floor_of', 'write_sample']
 
-# %% ../../nbs/lib/samples/plays.ipynb #8dedfe31
+# %% ../../nbs/lib/samples/plays.ipynb #f58128df
 import math, re
 from functools import lru_cache
 from itertools import product
@@ -15,15 +15,15 @@ import numpy as np
 
 from ..core import check_int, document
 
-# %% ../../nbs/lib/samples/plays.ipynb #d86323b6
+# %% ../../nbs/lib/samples/plays.ipynb #fbf718a4
 _DICE = dict(x='Anna|Ben|Clara|David', y='Anna|Ben|Clara|David',
-             look='big|new|old|red', thing='hat|key|boots|cards',
+             thing='hat|key|boots|cards',
              place='by the fire|in the hall|on the roof|under the bed')
 _DICE = {slot: sides.split('|') for slot, sides in _DICE.items()}
 _MANY = 'boots', 'cards'   # more than one of them
 _LINES = dict(
-    question=['{x}: {y}, my {look} {thing}!', '{x}: {y}, where {is} my {look} {thing}?',
-              '{x}: {y}, give me my {look} {thing}!'],
+    question=['{x}: {y}, my {thing}!', '{x}: {y}, where {is} my {thing}?',
+              '{x}: {y}, give me my {thing}!'],
     answer=['{y}: {x}, look {place}!', '{y}: {x}, {it_is} {place}.',
             '{y}: {x}, I put {it} {place}.'],
     thanks=['{x}: {Place}! How silly.', '{x}: Thank you, {y}!',
@@ -42,9 +42,9 @@ def _sides(slot, known):
     "Return what a slot may still become: nobody talks to himself."
     return [side for side in _DICE[slot] if slot != 'y' or side != known['x']]
 
-# %% ../../nbs/lib/samples/plays.ipynb #3b068460
+# %% ../../nbs/lib/samples/plays.ipynb #55985a95
 def write_plays(
-    n:int=16_000, # scenes
+    n:int=8000, # scenes
     seed:int=0, # of the dice
 )->str: # the scenes, each with an empty line after it
     "Write scenes by throwing dice."
@@ -64,7 +64,7 @@ def _scene(throw):
         lines.append(pattern.format(**_words(known)))
     return '\n'.join(lines) + '\n\n'
 
-# %% ../../nbs/lib/samples/plays.ipynb #31bc5c95
+# %% ../../nbs/lib/samples/plays.ipynb #e465e949
 @lru_cache
 def _pattern(pattern):
     "Make a regular expression of a pattern, with a group for each of its slots."
@@ -108,7 +108,7 @@ def _read(scene):
         return math.inf, f'{len(lines)} lines instead of {len(_LINES)}'
     return nats, ''
 
-# %% ../../nbs/lib/samples/plays.ipynb #9d6f0357
+# %% ../../nbs/lib/samples/plays.ipynb #475eb48b
 def split_scenes(
     text:str, # scenes with an empty line after each
 )->list: # the scenes, without what is not finished at the end; raises TypeError
@@ -134,7 +134,7 @@ def floor_of(
                          f'Expected right scenes only. {"".join(wrong[:1])}')
     return sum(nats for nats, _ in read)/len(text)
 
-# %% ../../nbs/lib/samples/plays.ipynb #d69eab58
+# %% ../../nbs/lib/samples/plays.ipynb #48f570d9
 def _all_scenes():
     "Make every possible scene, each once for every way to throw it."
     found = [({}, ())]
@@ -151,16 +151,16 @@ def _all_lines(pattern, known, lines):
         if now['x'] == now['y']: continue
         yield now, (*lines, pattern.format(**_words(now)))
 
-# %% ../../nbs/lib/samples/plays.ipynb #a9209130
+# %% ../../nbs/lib/samples/plays.ipynb #77baa379
 def write_sample(
     folder:Path, # where to write
 )->Path: # the folder
-    "Write the sample of lesson 15: 16,000 scenes in one file."
+    "Write the sample of lesson 15: 8,000 scenes in one file."
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     text = write_plays().encode('utf-8')   # bytes: the same line ends everywhere
     (folder/'scenes.txt').write_bytes(text)
     return folder
 
-# %% ../../nbs/lib/samples/plays.ipynb #9b2710ad
+# %% ../../nbs/lib/samples/plays.ipynb #02a4278f
 document(globals())
