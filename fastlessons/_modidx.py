@@ -2413,6 +2413,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                               'fastlessons/text/sentiment.py'),
                                             'fastlessons.text.sentiment.WordRows._check_fitted': ( 'sentiment.html#wordrows._check_fitted',
                                                                                                    'fastlessons/text/sentiment.py'),
+                                            'fastlessons.text.sentiment.WordRows._cut': ( 'sentiment.html#wordrows._cut',
+                                                                                          'fastlessons/text/sentiment.py'),
                                             'fastlessons.text.sentiment.WordRows.column': ( 'sentiment.html#wordrows.column',
                                                                                             'fastlessons/text/sentiment.py'),
                                             'fastlessons.text.sentiment.WordRows.fit': ( 'sentiment.html#wordrows.fit',
