@@ -103,9 +103,9 @@ class _Vectors(Saved):
         if word not in self.words_:
             near = get_close_matches(str(word).lower(), self.words_, n=1)
             guess = f'Did you mean {near[0]!r}? ' if near else ''
-            n = len(self.words_)
-            raise ValueError(f'There is no word {word!r:.60} among the {n:,} that have '
-                             f'a vector. {guess}Rare words have none.')
+            raise ValueError(f'There is no word {word!r:.60} among the '
+                             f'{len(self.words_):,} that have a vector. {guess}'
+                             'Rare words have none.')
         return self.vectors_[self.number_[word]]
 
     def _nearest(self, vector, but, n):
@@ -199,15 +199,15 @@ class Word2Vec(_Vectors):
     )->'Word2Vec': # itself; raises TypeError, ValueError
         "Learn from texts. One seed always gives the same vectors."
         names, counts, ids, text_of = number_words(texts, self.min_count)
-        if self.negatives >= len(names):
-            raise ValueError(f'negatives is {self.negatives}, and there are only '
-                             f'{len(names)} words to draw from. Expected fewer.')
+        if self.negatives >= len(names): raise ValueError(
+            f'negatives is {self.negatives}, and there are only {len(names)} words to '
+            'draw from. Expected fewer.')
         keep = keep_probability(counts, self.sample)
         left = (counts*keep).sum()
-        if left < len(names):
-            raise ValueError(f'sample is {self.sample:g}: only about {left:,.0f} of '
-                             f'{len(ids):,} words are kept in a pass, for '
-                             f'{len(names):,} vectors. Expected a larger sample.')
+        if left < len(names): raise ValueError(
+            f'sample is {self.sample:g}: only about {left:,.0f} of {len(ids):,} '
+            f'words are kept in a pass, for {len(names):,} vectors. Expected a larger '
+            'sample.')
         rng = np.random.default_rng(self.seed)
         start = rng.random((len(names), self.dim), np.float32) - .5
         self._set(names, start/self.dim)
