@@ -100,9 +100,9 @@ def main():
             print(f'{who:8} seed {seed}: ' + ', '.join(f'{k} {v:,.0f}' if v > 5 else f'{k} {v:.3f}' for k, v in scores.items()), flush=True)
     for k in [*pairs, 'analogies']:
         seen = {who: [s[k] for s in rows] for who, rows in found.items()}
-        not_better = min(seen['ours']) <= max(seen.get('gensim', [-1]))
+        above = 'gensim' not in seen or min(seen['ours']) > max(seen['gensim'])
         print(f'{k}: ' + ', '.join(f'{who} {np.mean(v):.3f} ({min(v):.3f} to {max(v):.3f})' for who, v in seen.items())
-              + ', so ours is not better'*not_better)
+              + ('' if above else ', so ours is not better'))
     if data and len(found) > 1: print(TUNED)
     mean = {who: {k: np.mean([s[k] for s in rows]) for k in rows[0]} for who, rows in found.items()}
     other = mean.get('gensim', {})
