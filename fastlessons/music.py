@@ -26,9 +26,10 @@ _TOKEN = re.compile(r"([\^_]*)([A-Ga-gz])([,']*)(\d+(?:/\d+)?|/\d+)?")
 _LINES = '|:', '|', ':|', '|]'
 
 def key_signature(
-    key:str, # such as 'D', 'Em', 'Bb' or 'A mix'
+    key:str, # such as 'D', 'Em', 'Bb' or 'A mix'; 'none' changes no note
 )->dict: # letter -> '^' or '_', for letters that this key changes; raises ValueError
     "Say which notes a key sharpens or flattens."
+    if key.strip().lower() == 'none': return {}
     found = _KEY.match(key)
     if not found: raise ValueError(
         f"The key {one_line(key)[:40]!r} is none that we know. Expected a letter from "
@@ -215,8 +216,9 @@ def parse_abc(
             elif line: raise ValueError('notes before the key, K:')
         except (ValueError, ZeroDivisionError) as e:
             bad.append(f'{name}, line {number}: {e}')
-            if not skip: raise ValueError(f'{bad[0]}. Correct that line, or leave such '
-                                          'tunes out with skip=True.') from e
+            if not skip: raise ValueError(
+                f'{bad[0].rstrip(".")}. Correct that line, or leave such tunes out '
+                'with skip=True.') from e
             reader = None
     if bad: warnings.warn(f'Tunes left out: {len(bad)} ({"; ".join(bad[:3])}).',
                           stacklevel=2)

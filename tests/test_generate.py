@@ -9,7 +9,7 @@ from fastlessons.samples.reviews import make_turns
 from fastlessons.samples.scripts import CAST, make_scripts
 from fastlessons.samples.tunes import make_tunes
 from fastlessons.text.generate import (Attention, Block, Memory, Writer, attend, bar_places, in_rows, join_words, longest_copy, next_chances, read_scenes,
-                                       script_words, token_loss, write)
+                                       script_words, sees_the_future, token_loss, write)
 from fastlessons.train import Batches, Checkpoint, fit
 
 def refuses(kind, word=None): return pytest.raises(kind, match=word and re.escape(word))
@@ -24,6 +24,7 @@ def test_the_ways_to_choose_by_hand():
     assert first(temperature=.5) == pytest.approx(np.array([.25, .09, .0225, .0025])/.365, abs=1e-5)
     assert first(top_k=2) == pytest.approx([.625, .375, 0, 0], abs=1e-6) and first(top_k=99) == pytest.approx(first())
     assert first(top_p=.5).tolist() == [1, 0, 0, 0] and first(top_p=.51) == pytest.approx([.625, .375, 0, 0], abs=1e-6)
+    assert first(temperature=1e-40).tolist() == [1, 0, 0, 0]   # nearly greedy, and no overflow
     assert first(top_p=1e-9).tolist() == [1, 0, 0, 0] and first(top_p=1) == pytest.approx(first())
     punished = first(repeat=2., seen=torch.tensor([[0], [0]]))
     assert punished == pytest.approx(np.array([.25, .3, .15, .05])/.75, abs=1e-5)
@@ -64,7 +65,13 @@ def test_what_cannot_be_written_is_said():
     with refuses(IndexError): write(model, [-1])
     for wrong in (dict(n=0), dict(texts=0), dict(window=0), dict(temperature=-1)):
         with refuses(ValueError): write(model, [0], **wrong)
-    with refuses(ValueError, 'NaN'): write(Always([math.nan, 1.]), [0])
+    for wrong in ([1.5], ['a']):
+        with refuses(TypeError, 'start'): write(model, wrong)
+    with refuses(TypeError, 'never'): write(model, [0], never=3)
+    with refuses(ValueError, 'never'): write(model, [0], never=range(5))
+    broken = Always([math.nan, 1.])
+    with refuses(ValueError, 'NaN'): write(broken, [0])
+    assert broken.training   # it is left as it was, also by an error
 
 # Copying
 
@@ -73,6 +80,7 @@ def test_the_longest_copied_run():
     assert longest_copy('a cat sat on my mat'.split(), source) == ['cat', 'sat', 'on'] and longest_copy(source, source) == source
     assert longest_copy(['dog'], source) == longest_copy([], source) == longest_copy(source, []) == []
     assert longest_copy(['at'], source) == [] and longest_copy(['the cat'], source) == []   # whole tokens only
+    assert longest_copy([7, 1, 2, 3], np.array([1, 2, 4, 1, 2, 3])) == [1, 2, 3]   # numbers of tokens
     for wrong in ('a text', 5):
         with refuses(TypeError): longest_copy(wrong, source)
         with refuses(TypeError): longest_copy(source, wrong)
@@ -116,8 +124,18 @@ def test_no_place_sees_a_later_one(body):
             other[:, at] = (other[:, at] + 1) % 6
             assert torch.allclose(model(ids)[:, :at], model(other)[:, :at], atol=1e-5)
 
+@pytest.mark.parametrize('seen', [2, 5])
+def test_a_hole_in_a_mask_is_found(seen):
+    "One place that all others may see, in the middle or at the end."
+    class Holed(nn.Module):
+        def forward(self, x): return x + x[:, seen:seen + 1]
+    torch.manual_seed(0)
+    ids = torch.randint(5, (3, 6))
+    assert sees_the_future(Writer(5, Holed(), 8), ids) and not sees_the_future(Writer(5, Memory(8, 8), 8), ids)
+
 def test_sizes_are_checked():
     with refuses(ValueError, 'multiple of 3'): Attention(16, 3)
+    with refuses(ValueError, 'heads'): Attention(8, 0)
     for wrong in (dict(n=0), dict(d=0), dict(drop=1)):
         with refuses(ValueError): Writer(**dict(dict(n=5, body=Memory(8, 8), d=8), **wrong))
 
@@ -146,6 +164,9 @@ def test_scenes_are_read(tmp_path):
     for text in ('', 'A: hello', '\n\n'):
         (tmp_path/'mine.txt').write_text(text)
         with refuses(ValueError, 'scenes'): read_scenes(tmp_path/'mine.txt')
+    for code in ('latin-1', 'utf-16'):
+        (tmp_path/'old.txt').write_text('Zoë: hello\n\n'*12, encoding=code)
+        with refuses(ValueError, 'old.txt'): read_scenes(tmp_path/'old.txt')
 
 def test_rows():
     x, y = in_rows(range(11), 5)
@@ -154,6 +175,7 @@ def test_rows():
     for ids in ([], [1], range(5)):
         with refuses(ValueError, 'too few'): in_rows(ids, 5)
     with refuses(ValueError): in_rows(range(5), 0)
+    with refuses(ValueError, '-100'): token_loss(torch.randn(1, 2, 4), torch.full((1, 2), -100))
     scores, y = torch.randn(2, 3, 4), torch.tensor([[1, 2, -100], [0, -100, -100]])
     assert token_loss(scores, y) == pytest.approx(F.cross_entropy(scores[[0, 0, 1], [0, 1, 0]], torch.tensor([1, 2, 0])).item(), abs=1e-6)
 

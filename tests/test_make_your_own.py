@@ -162,3 +162,10 @@ def test_16_own_text(tmp_path, monkeypatch, capsys):
     ns = run('16', tmp_path, monkeypatch, ("['alice', 'time', 'happy']", "['paris', 'puppy', 'king']"))
     assert {w for w, _ in ns['mine'].similar('puppy', 3)} <= {w for w, kind in ns['kinds']().items() if kind in ('young', 'animal', 'home')}
     assert (tmp_path/'vectors.txt').is_file() and ns['Word2Vec'].load(tmp_path/'mine.safetensors').words_ == ns['mine'].words_
+
+def test_18_own_text(tmp_path, monkeypatch, capsys):
+    from fastlessons.samples.scripts import make_scripts
+    (tmp_path/'mine.txt').write_text('\n\n'.join(text for text, _ in make_scripts(150)), encoding='utf-8')
+    ns = run('18', tmp_path, monkeypatch, ('None), 10', 'None), 3'), values=['how', 'chances_of', 'perplexity'])
+    said = capsys.readouterr().out
+    assert 1 < float(said.split()[1]) < len(ns['vocab'])/2 and len(said.split('\n', 1)[1]) > 100

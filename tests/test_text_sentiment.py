@@ -56,6 +56,20 @@ def test_a_vocabulary_of_nothing(rows):
     refuses(ValueError, lambda: WordRows(polarity=50).fit(TEXTS, LABELS), 'log ratio of 50', 'Expected smaller')
     refuses(ValueError, lambda: WordRows(split=lambda t: []).fit(TEXTS, LABELS), 'no word')
 
+@pytest.mark.parametrize('y,says', [([1, 0, 1], '4 texts'), ([1, -1, 1, -1], '-1'), ([1, 1, 1, 1], 'both'), (['good', 'bad']*2, 'good'), ([[1, 0]]*4, '(4, 2)'),
+                                    ([1, 0, 1, float('nan')], 'nan')])
+def test_labels_that_do_not_fit(rows, y, says):
+    refuses(ValueError, lambda: choose_words(rows.transform(TEXTS), y, 1, 0), says, '0 or 1')
+
+def test_labels_of_other_kinds(rows):
+    X = rows.transform(TEXTS)
+    for y in (np.array(LABELS), np.array(LABELS, bool), pd.Series(LABELS, list('abcd')), np.array(LABELS, float)):
+        assert (choose_words(X, y, 1, .5) == choose_words(X, LABELS, 1, .5)).all()
+
+@pytest.mark.parametrize('split', [str.upper, lambda t: None, lambda t: (w for w in t.split())])
+def test_what_splits_must_give_a_list(split):
+    refuses(TypeError, lambda: WordRows(split=split).fit(TEXTS, LABELS), 'list of words')
+
 @pytest.mark.parametrize('kw,says', [(dict(min_count=0), 'min_count'), (dict(min_count=2.), 'min_count'), (dict(polarity=-1), 'polarity'),
                                      (dict(polarity=float('nan')), 'polarity'), (dict(polarity='high'), 'polarity')])
 def test_settings_that_cannot_be(rows, kw, says):

@@ -38,7 +38,7 @@ def _slips(x, right, w1, w2, lr):
     late = x@new1
     yield (new1, w2 - lr*(p - right)*late,
            'the slope of w2 uses the hidden sums from before the step')
-    yield new1, w2, 'w2 moves, too'
+    yield new1, w2, 'w2 moves, too, in place: w2 -= ...'
     yield w1, new2, 'the rows of w1 move, too'
     yield w1, w2, "w1 and w2 change in place: w2 -= ..., w1[there] -= ..."
 
@@ -109,7 +109,8 @@ def _(choose):
     X, y, new, labels = _reviews()
     got = np.asarray(choose(X.copy(), y.copy()))
     shape = got.shape
-    yield f'a list of numbers; yours has the shape {shape}', got.ndim == 1 and len(got)
+    yield (f'numbers of columns, not the columns; yours has the shape {shape}',
+           got.ndim == 1 and len(got))
     if got.dtype == bool: got = np.flatnonzero(got)
     yield (f'numbers of columns, from 0 to {X.shape[1] - 1}; yours begin with '
            f'{got[:5].tolist()}',

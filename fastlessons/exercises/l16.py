@@ -130,7 +130,7 @@ def _(diagnosis):
         'shuffled': ('A', 'as many words as in the good one, but neighbours by chance: '
                           'no analogy is right, and who is near paris does not '
                           'belong to it'),
-        'well': ('D', 'most analogies are right, with less than half of the words')})
+        'well': ('D', 'most analogies are right, with two thirds of the words')})
 
 # %% ../../nbs/lib/exercises/l16.ipynb #e16c3
 @cases('16.3')

@@ -14,15 +14,17 @@ import numpy as np
 from ..check import cases, matching, run_cases, solves
 
 # %% ../../nbs/lib/exercises/l18.ipynb #c7fe9b4f
-def _near(q, k, v, window, future=False):
-    "Work it out place by place, in numpy."
+def _near(q, k, v, window, future=False, late=False):
+    "Work it out place by place, in numpy; late: the window is cut after softmax."
     found = []
     for i in range(len(q)):
         first = max(0, i - window + 1)
-        seen = slice(first, None if future else i + 1)
+        seen = slice(0 if late else first, None if future else i + 1)
         scores = k[seen] @ q[i]/math.sqrt(q.shape[1])
         shares = np.exp(scores - scores.max())
-        found.append(shares @ v[seen]/shares.sum())
+        shares /= shares.sum()
+        if late: shares[:first] = 0
+        found.append(shares @ v[seen])
     return np.array(found)
 
 # %% ../../nbs/lib/exercises/l18.ipynb #71442c89
@@ -48,8 +50,16 @@ def _(attend_near):
                 (_near(q, k, v, window + 1),
                  f'{window} places in all, the place itself '
                  'counted in; yours sees one more'),
+                (_near(q, k, v, max(window - 1, 1)),
+                 f'{window} places in all, the place itself '
+                 'counted in; yours sees one less'),
                 (_near(q*math.sqrt(d), k, v, window),
-                 'divide the scores by the root of d')):
+                 'divide the scores by the root of d'),
+                (_near(q*math.sqrt(d/m), k, v, window),
+                 'd is the width of the queries, not of the values'),
+                (_near(q, k, v, window, late=True),
+                 'the shares of a row no longer add up to 1: put -inf into the '
+                 'scores, before softmax, not 0 into the shares')):
             same = np.allclose(got, other, atol=1e-5) and not np.allclose(other, right,
                                                                           atol=1e-5)
             yield f'other numbers: {why}', not same
@@ -58,7 +68,7 @@ def _(attend_near):
                np.allclose(got, right, atol=1e-5))
 
 # %% ../../nbs/lib/exercises/l18.ipynb #9f98fd42
-FIVE = dict(   # perplexity, longest copied run, share of new pairs, text
+FIVE = dict(   # perplexity, longest copied run, share of different pairs, text
     A=(3.35, 14, .77, '[upper dunmoor, morning] / salma: i come straight from the '
        'passenger of tolvana. / salma: i danced all the way home. / ivo: they close.'),
     B=(3.35, 4, .98, 'other call botched rained sophisticated enjoyable - terrific. / '
@@ -72,9 +82,10 @@ FIVE = dict(   # perplexity, longest copied run, share of new pairs, text
 def five_writers()->'pd.DataFrame': # a row for each of A to E
     "Show what five writers wrote, and what was measured, for exercise 18.2."
     import pandas as pd
-    columns = ['perplexity, validation', 'longest copied run', 'new pairs', 'it wrote']
+    columns = ['perplexity, validation', 'longest copied run', 'different pairs',
+               'it wrote']
     table = pd.DataFrame(FIVE, columns).T
-    fmt = {'new pairs': '{:.0%}', 'perplexity, validation': '{:.2f}'}
+    fmt = {'different pairs': '{:.0%}', 'perplexity, validation': '{:.2f}'}
     return table.style.format(fmt).set_properties(
         subset=['it wrote'], **{'text-align': 'left'})
 
@@ -88,9 +99,9 @@ def _(diagnosis):
                           'it very much'),
         'hot': ('B', 'the network is as good as A, but what it writes is a lottery: at '
                      'temperature 3 nearly all words are alike'),
-        'greedy': ('D', 'it goes around in a circle: few of its pairs are new'),
-        'well': ('A', 'a usual perplexity, new pairs, and runs no longer than people '
-                      'share by chance')})
+        'greedy': ('D', 'it goes around in a circle, the same pairs again and again'),
+        'well': ('A', 'a usual perplexity, many different pairs, and runs no longer '
+                      'than people share by chance')})
 
 # %% ../../nbs/lib/exercises/l18.ipynb #aad6ebe1
 def _counted(tunes):

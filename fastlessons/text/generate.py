@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['script_words', 'read_scenes', 'join_words', 'Memory', 'Writer', 'in_rows', 'token_loss', 'next_chances', 'write',
-           'longest_copy', 'attend', 'Attention', 'Block', 'bar_places']
+           'longest_copy', 'attend', 'sees_the_future', 'Attention', 'Block', 'bar_places']
 
 # %% ../../nbs/18_generate.ipynb #8353f12e
 import math, re, torch
+from numbers import Integral
 from pathlib import Path
 from torch import nn
 from torch.nn import functional as F
@@ -32,7 +33,10 @@ def read_scenes(
     files = [file for file in files if file.is_file()]
     if not files: raise FileNotFoundError(
         f'There is no script in {tilde(path)}. Expected a text file.')
-    text = files[0].read_text(encoding='utf-8-sig')
+    try: text = files[0].read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError: raise ValueError(
+        f'{files[0].name} is not in UTF-8. Open it in an editor and save it as UTF-8.'
+        ) from None
     scenes = [s.strip() for s in re.split(r'\n\s*\n', text) if s.strip()]
     if len(scenes) < 10: raise ValueError(
         f'{files[0].name} has {len(scenes)} scenes. Expected 10 or more, with an empty '
@@ -102,8 +106,10 @@ def in_rows(
 def token_loss(
     scores:torch.Tensor, # (texts, places, tokens)
     y:torch.Tensor, # the right tokens (texts, places); -100: do not count
-)->torch.Tensor: # the mean, in nats, one number
+)->torch.Tensor: # the mean, in nats, one number; raises ValueError
     "Measure how surprised a model is, token by token."
+    if (y == -100).all(): raise ValueError(
+        'y holds -100 only, so there is no token to count.')
     return F.cross_entropy(scores.flatten(0, -2), y.flatten(), ignore_index=-100)
 
 # %% ../../nbs/18_generate.ipynb #4b67657f
@@ -124,8 +130,10 @@ def next_chances(
         old = scores.gather(-1, seen)
         scores = scores.scatter(-1, seen, torch.where(old > 0, old/repeat, old*repeat))
     if temperature == 0: return F.one_hot(scores.argmax(-1), scores.shape[-1]).float()
+    scores = scores - scores.max(-1, keepdim=True).values   # the same chances
     best, order = (scores/temperature).softmax(-1).sort(-1, descending=True)
     if top_k: best[..., top_k:] = 0
+    # a token stays if those before it do not yet add up to top_p
     if top_p: best = best*(best.cumsum(-1) - best < top_p)
     best = best/best.sum(-1, keepdim=True)
     return torch.zeros_like(scores).scatter(-1, order, best)
@@ -142,28 +150,40 @@ def write(
     window:int=200, # tokens that the model reads, at most; a longer start is cut for it
     seed:int=0, # of what is drawn
     **how, # for `next_chances`: temperature, top_k, top_p, repeat
-)->list: # of texts: lists of numbers, `start` included; raises ValueError, IndexError
-    "Go on with a text, token by token."
+)->list: # of texts: lists of numbers; raises TypeError, ValueError, IndexError
+    "Go on with a text, token by token; `start` is part of it."
     check_int(n=n, texts=texts, window=window)
-    start = as_list(start, 'start')
+    start, never = as_list(start, 'start'), as_list(never, 'never')
     if not start: raise ValueError('start is empty. Expected one token or more.')
-    gen, was = torch.Generator().manual_seed(seed), model.training
-    ids = torch.tensor([start]*texts)
-    done = torch.zeros(texts, dtype=torch.bool)
+    for token in start:
+        if not isinstance(token, Integral): raise TypeError(
+            f'start holds {token!r}. Expected numbers of tokens, from vocab.encode.')
+    was = model.training
     model.eval()
+    try: rows = _draw(model, torch.tensor([start]*texts), n, end, never, window,
+                      torch.Generator().manual_seed(seed), how)
+    finally: model.train(was)
+    return [_until(text, end, len(start)) for text in rows.tolist()]
+
+def _draw(model, ids, n, end, never, window, gen, how):
+    "Add up to n tokens to each row, until all have had their end."
+    done = torch.zeros(len(ids), dtype=torch.bool)
     for _ in range(n):
-        scores = model(ids[:, -window:])[:, -1]
+        try: scores = model(ids[:, -window:])[:, -1]
+        except IndexError: raise IndexError('start holds a number that is no token of '
+                                            'the model.') from None
         if not scores.isfinite().all(): raise ValueError(
             'The model gives NaN or infinite scores: its training has diverged. Train '
             'a new one with a smaller learning rate.')
-        scores[:, list(never)] = -math.inf
+        scores[:, never] = -math.inf
+        if scores.isinf().all(): raise ValueError(
+            'never holds all tokens. Leave out at least one.')
         new = torch.multinomial(next_chances(scores, seen=ids[:, -30:], **how), 1,
                                 generator=gen)
         ids = torch.cat([ids, new], 1)
         done |= new[:, 0] == end
         if done.all(): break
-    model.train(was)
-    return [_until(text, end, len(start)) for text in ids.tolist()]
+    return ids
 
 def _until(text, end, least):
     "Cut a text behind its first `end` after its start."
@@ -171,11 +191,11 @@ def _until(text, end, least):
 
 # %% ../../nbs/18_generate.ipynb #25a0466d
 def longest_copy(
-    tokens:list, # str: what was written
-    source:list, # str: what might have been copied
+    tokens:list, # what was written: str, or numbers of tokens
+    source:list, # what might have been copied, of the same kind
 )->list: # the longest run of `tokens` that `source` has, too
     "Find the longest run of tokens that was copied."
-    def joined(part): return '\0' + '\0'.join(part) + '\0'
+    def joined(part): return '\0' + '\0'.join(map(str, part)) + '\0'
     there, best = joined(as_list(source, 'source')), []
     for k in range(len(as_list(tokens, 'tokens'))):
         while True:
@@ -196,6 +216,19 @@ def attend(
     looks = scores.masked_fill(later, -math.inf).softmax(-1)
     return looks @ v, looks
 
+# %% ../../nbs/18_generate.ipynb #53d6de94
+def sees_the_future(
+    model:nn.Module, # a `Writer`, or any network from ids to scores
+    ids:torch.Tensor, # texts to try (texts, places); a few are enough
+)->bool: # True: the scores of some place depend on a later token
+    "Change all tokens from some place on, for each place: may earlier scores move?"
+    model.eval()
+    for at in range(1, ids.shape[1]):
+        changed = torch.cat([ids[:, :at], (ids[:, at:] + 1) % 5], 1)
+        with torch.no_grad(): before, after = model(ids), model(changed)
+        if not torch.allclose(before[:, :at], after[:, :at], atol=1e-5): return True
+    return False
+
 # %% ../../nbs/18_generate.ipynb #771dfa81
 class Attention(nn.Module):
     "Let each place look back, with several heads."
@@ -203,6 +236,7 @@ class Attention(nn.Module):
         d:int, # numbers at a place
         heads:int=4, # parts that look by themselves
     ): # raises ValueError
+        check_int(d=d, heads=heads)
         super().__init__()
         if d % heads: raise ValueError(f'd is {d}, which {heads} heads cannot share. '
                                        f'Expected a multiple of {heads}.')
@@ -241,6 +275,7 @@ def bar_places(
     length = torch.tensor([float(note_length(t)) for t in itos])
     def where(ids):
         bar, eighths = line[ids].cumsum(1), length[ids].cumsum(1)
+        # the eighths so far, at the last bar line: cummax keeps it until the next
         start = torch.where(line[ids], eighths, 0).cummax(1).values
         next_one = torch.stack([bar, (eighths - start + 1e-3).long()], -1)
         return torch.cat([F.pad(next_one, (0, 0, 1, -1)), next_one], -1).clamp(max=63)

@@ -47,7 +47,7 @@ def nearness(
 
 # %% ../../nbs/16_word2vec.ipynb #w16block
 def _sigmoid(z):
-    "Return the sigmoids of scores. Written like this it is quick, and never overflows."
+    "Return 1/(1 + e^-z) of scores. Written like this it is quick, and never overflows."
     return (np.tanh(z/2) + 1)/2
 
 def block_slopes(
@@ -77,8 +77,10 @@ def move(
     "Add up the slopes of each row, and take one step (a gentle Adagrad)."
     which, place = np.unique(rows.ravel(), return_inverse=True)
     n = rows.size
+    # column k of `add` has a single 1, in the line of the word that slope k is for
     add = csc_matrix((np.ones(n, np.float32), place, np.arange(n + 1)), (len(which), n))
     total = add @ slopes.reshape(n, -1)
+    # einsum squares each row's numbers and adds them up; this is their mean
     moved[which] += np.einsum('ij,ij->i', total, total)/total.shape[1]
     total *= (lr/moved[which]**.35)[:, None]
     table[which] -= total
@@ -101,9 +103,9 @@ class _Vectors(Saved):
         if word not in self.words_:
             near = get_close_matches(str(word).lower(), self.words_, n=1)
             guess = f'Did you mean {near[0]!r}? ' if near else ''
-            n = len(self.words_)
-            raise ValueError(f'There is no word {word!r:.60} among the {n:,} that have '
-                             f'a vector. {guess}Rare words have none.')
+            raise ValueError(f'There is no word {word!r:.60} among the '
+                             f'{len(self.words_):,} that have a vector. {guess}'
+                             'Rare words have none.')
         return self.vectors_[self.number_[word]]
 
     def _nearest(self, vector, but, n):
@@ -136,10 +138,10 @@ class _Vectors(Saved):
         words:list, # three or more
     )->str: # one of them; raises TypeError, ValueError
         "Find the word that is furthest from the others' mean."
-        rows = np.array([self[w] for w in as_list(words, 'words')])
+        words = as_list(words, 'words')
+        rows = np.array([self[w]/np.linalg.norm(self[w]) for w in words])
         if len(rows) < 3: raise ValueError(f'{len(rows)} words. Expected 3 or more.')
-        rows = rows/np.linalg.norm(rows, axis=1, keepdims=True)
-        return list(words)[int(np.argmin(rows @ rows.mean(0)))]
+        return words[int(np.argmin(rows @ rows.mean(0)))]
 
     def export(self,
         path:str, # file to write, e.g. 'mine.txt'; `~` is your home
@@ -175,7 +177,7 @@ class Word2Vec(_Vectors):
     def __init__(self,
         dim:int=100, # numbers of a vector
         window:int=5, # so many words on either side are neighbours
-        negatives:int=5, # words drawn at random for each real pair
+        negatives:int=5, # wrong words for each real pair: so much do those drawn count
         sample:float=1e-3, # words with a larger share of the text are dropped at times
         min_count:int=5, # words that are seen less often get no vector
         epochs:int=5, # passes through the texts
@@ -197,14 +199,19 @@ class Word2Vec(_Vectors):
     )->'Word2Vec': # itself; raises TypeError, ValueError
         "Learn from texts. One seed always gives the same vectors."
         names, counts, ids, text_of = number_words(texts, self.min_count)
-        if self.negatives >= len(names):
-            raise ValueError(f'negatives is {self.negatives}, and there are only '
-                             f'{len(names)} words to draw from. Expected fewer.')
+        if self.negatives >= len(names): raise ValueError(
+            f'negatives is {self.negatives}, and there are only {len(names)} words to '
+            'draw from. Expected fewer.')
+        keep = keep_probability(counts, self.sample)
+        left = (counts*keep).sum()
+        if left < len(names): raise ValueError(
+            f'sample is {self.sample:g}: only about {left:,.0f} of {len(ids):,} '
+            f'words are kept in a pass, for {len(names):,} vectors. Expected a larger '
+            'sample.')
         rng = np.random.default_rng(self.seed)
         start = rng.random((len(names), self.dim), np.float32) - .5
         self._set(names, start/self.dim)
         self.contexts_ = np.zeros_like(start)
-        keep = keep_probability(counts, self.sample)
         moved = np.ones((2, len(names)), np.float32)
         for done in progress(range(self.epochs), show=show):
             kept = rng.random(len(ids)) < keep[ids]

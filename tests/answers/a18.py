@@ -23,6 +23,13 @@ def one_by_one(q, k, v, window):
         rows.append(shares @ v[first:i+1])
     return torch.stack(rows)
 
+def late_mask(q, k, v, window):
+    "Cut the window out after softmax."
+    ones = torch.ones(len(q), len(q), dtype=torch.bool)
+    scores = (q @ k.T/q.shape[1]**.5).masked_fill(~ones.tril(), -math.inf)
+    return scores.softmax(1)*~ones.tril(-window) @ v
+
+def width_of_values(q, k, v, window): return attend_near(q*math.sqrt(q.shape[1]/v.shape[1]), k, v, window)
 def no_window(q, k, v, window): return other(wide=len(q))(q, k, v, window)
 def the_shares(q, k, v, window):
     return (q @ k.T).softmax(1)
@@ -41,7 +48,7 @@ def lines_only(bar, size, token): return token[0] not in '|:' or sum(map(note_le
 ANSWERS = {
     '18.1': dict(
         right=[attend_near, one_by_one, other(fill=-1e9)],
-        wrong=[other(wide=1), other(wide=-1), other(future=True), other(root=False), other(axis=0), other(fill=0.), no_window, the_shares,
+        wrong=[other(wide=1), other(wide=-1), other(future=True), other(root=False), other(axis=0), other(fill=0.), no_window, the_shares, late_mask, width_of_values,
                lambda q, k, v, window: None, lambda q, k, v, window: v, lambda q, k, v, window: attend_near(q, k, v, window).numpy()]),
     '18.2': dict(
         right=[diagnosis()],
