@@ -56,7 +56,7 @@ def run(fresh, tmp_path):
 
 def test_wheel_holds_what_it_should(wheel):
     assert wheel.name == f"fastlessons-{SETTINGS['version']}-py3-none-any.whl"
-    assert wheel.stat().st_size < 12e6
+    assert wheel.stat().st_size < 16e6   # samples 7 MB, a body of a network 3, lessons with their pictures 4: nothing may slip in unseen
     with zipfile.ZipFile(wheel) as z: names = {n for n in z.namelist() if '.dist-info/' not in n}
     want = {p.relative_to(ROOT).as_posix() for p in (ROOT/'fastlessons').rglob('*.py')}
     assert len(want) >= 23
