@@ -221,7 +221,7 @@ DATASETS = dict(
         items='982 tunes', mb=1,
         licence='traditional tunes; no open licence stated for the collection',
         home='https://abc.sourceforge.net/NMD/',
-        folders=('music', 'tunes', 'ABC_cleaned'),
+        folders=('music', 'tunes'),
         needs=('*.abc|*/*.abc',),
         lessons=('18',),
         sample='invented tunes, written by a small grammar of this project'),

@@ -152,7 +152,7 @@ def test_broken_cells_are_named_and_the_rest_runs(tmp_path):
            'print(undefined)': 'NameError', 'os.kill(os.getppid(), 9)': 'PermissionError', "print('x'*300_000)": 'printed'}
     good = ["open('mine.txt', 'w').write('hello')\nos.remove('mine.txt')", 'import tempfile\nwith tempfile.TemporaryDirectory() as d: open(d+"/a", "w")', '1 + 1']
     cells = [f'PATH = {str(theirs/"precious.txt")!r}', *bad, *good, 'import os\nos._exit(3)', '1 + 1', '2 + 2']
-    found = trouble(cells, tmp_path, cell=4, memory=2 << 30, shown=100_000)
+    found = trouble(cells, tmp_path, cell=8, memory=2 << 30, shown=100_000)   # to fill the memory takes seconds on a busy machine
     n = len(bad)
     kinds = dict(enumerate(bad.values(), start=2)) | {n+5: 'died', n+6: 'not run'}
     if not guard.can_limit_memory(): kinds = {k: v for k, v in kinds.items() if v != 'MemoryError'}
@@ -391,7 +391,7 @@ def test_the_command_gives_out_a_project(cmd, monkeypatch):
     assert status == 0
     nb = nbformat.read('mine/1_bike_sharing.ipynb', 4)
     links = re.findall(r'\]\((\S+?\.ipynb)\)', '\n'.join(c.source for c in nb.cells if c.cell_type == 'markdown'))
-    assert len(links) >= 4 and all('/blob/' in x and '/../' not in x and '/nbs/projects/0' not in x for x in links), links   # to the course on the web
+    assert len(links) >= 2 and all('/blob/' in x and '/../' not in x and '/nbs/projects/0' not in x for x in links), links   # to the course on the web
     work = Path('work')
     work.mkdir()
     course.make_work(work)
