@@ -34,7 +34,7 @@ def trust(forget=.9, late=False, start=0.):
         mixed = []
         for x, y in zip(a, b):
             if late: of_a, of_b = forget*of_a + x, forget*of_b + y
-            v = np.exp(-of_a)/(np.exp(-of_a) + np.exp(-of_b))
+            with np.errstate(invalid='ignore'): v = np.exp(-of_a)/(np.exp(-of_a) + np.exp(-of_b))   # 0/0 where nothing is forgotten
             mixed.append(-np.log(v*np.exp(-x) + (1 - v)*np.exp(-y)))
             if not late: of_a, of_b = forget*of_a + x, forget*of_b + y
         return np.array(mixed)
