@@ -407,7 +407,7 @@ def _first_model():
         path, get_image_files(path/'images').sorted(), kind, valid_pct=.2, seed=42,
         bs=16, num_workers=0, item_tfms=[upright, Resize(160)])
     learn = vision_learner(dls, backbone('resnet_mini'), metrics=error_rate)
-    print('Training on 711 drawn pictures ...', flush=True)
+    print(f'Training on {len(learn.dls.train_ds)} drawn pictures ...', flush=True)
     tune_head(learn)
     print('Writing the model folder ...', flush=True)
     return export_classifier(learn, core.home()/'models'/'pets')

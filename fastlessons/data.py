@@ -184,7 +184,7 @@ DATASETS = dict(
         },
         drawn='little scenes, written by throwing dice'),
     prices=DataSet(
-        title='S&P 500: prices of 500 American companies, day by day',
+        title='S&P 500: prices of 500 companies',
         items='4,199 days', mb=1,
         licence='none stated; not to be passed on',
         home='https://github.com/jaungiers/LSTM-Neural-Network-for-Time-Series-Prediction',
@@ -199,7 +199,7 @@ DATASETS = dict(
         },
         drawn='a random walk: 4,199 days of pure chance'),
     novels=DataSet(
-        title='Novels: English books of the 19th century',
+        title='Novels: English, 19th century',
         items='26 novels', mb=13,
         licence='public domain',
         home='https://github.com/mlschmitt/classic-books-markdown',
@@ -208,7 +208,7 @@ DATASETS = dict(
         lessons=('16',),
         drawn='sentences about a small world, made by a program'),
     moes=DataSet(
-        title="Moe's Tavern: lines of a television series",
+        title="Moe's Tavern: a television script",
         items='74,000 words and marks', mb=1,
         licence='belongs to its owners, not to be passed on',
         home='https://github.com/udacity/deep-learning/tree/master/tv-script-generation',

@@ -7,7 +7,8 @@ from torch import nn
 
 from conftest import refuses
 from fastlessons.series import Forecaster, judge_forecast, windows
-from fastlessons.text.models import Symbols, draw, read_text
+from fastlessons.text.clean import read_text
+from fastlessons.text.models import Symbols, draw
 from fastlessons.text.rnn import RNN, LanguageModel, LSTMByHand, NGram, TextBatches
 
 TEXT = 'the cat sat on the mat, and the dog sat on the cat. '*30

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 from ..core import as_list, check_int, check_number, document, tilde
 from ..music import note_length
+from .clean import read_text
 
 # %% ../../nbs/18_generate.ipynb #2c27c2b8
 _PIECE = re.compile(r"\n|[\w'’]+|[^\w\s]")
@@ -33,11 +34,7 @@ def read_scenes(
     files = [file for file in files if file.is_file()]
     if not files: raise FileNotFoundError(
         f'There is no script in {tilde(path)}. Expected a text file.')
-    try: text = files[0].read_text(encoding='utf-8-sig')
-    except UnicodeDecodeError: raise ValueError(
-        f'{files[0].name} is not in UTF-8. Open it in an editor and save it as UTF-8.'
-        ) from None
-    scenes = [s.strip() for s in re.split(r'\n\s*\n', text) if s.strip()]
+    scenes = [s.strip() for s in re.split(r'\n\s*\n', read_text(files[0])) if s.strip()]
     if len(scenes) < 10: raise ValueError(
         f'{files[0].name} has {len(scenes)} scenes. Expected 10 or more, with an empty '
         'line between them.')

@@ -100,7 +100,7 @@ class _Vectors(Saved):
     def __getitem__(self, word):
         "Return the vector of a word."
         self._check_fitted()
-        if word not in self.words_:
+        if not (isinstance(word, str) and word in self.number_):
             near = get_close_matches(str(word).lower(), self.words_, n=1)
             guess = f'Did you mean {near[0]!r}? ' if near else ''
             raise ValueError(f'There is no word {word!r:.60} among the '
