@@ -330,7 +330,7 @@ def gpu_results(
     lesson:str, # number of the lesson, e.g. '13'
     here:'pd.DataFrame', # milliseconds that this run measured: a row for each size
 )->'pd.DataFrame': # `here`, and columns of the card, '–' for what was not measured
-    "Show what was measured on a graphics card, and when, beside what this run measured."
+    "Show what was measured on a graphics card, and when, beside this run's times."
     import pandas as pd
     path = gpu_file()
     known = json.loads(path.read_text(encoding='utf-8')) if path.is_file() else {}

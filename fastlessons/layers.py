@@ -72,7 +72,7 @@ def activations(
     xb:torch.Tensor, # data of a batch (n,...)
     kind:type=nn.ReLU, # whose outputs; or a tuple of several
 )->list: # a tensor for each such layer, in the order in which they work
-    """Return what comes out of the layers of a kind, when the model is asked in `eval()`.
+    """Return what comes out of all layers of a kind; the model is asked in `eval()`.
 
     It raises ValueError if there is no such layer; the model stays in its mode."""
     layers = [m for m in model.modules() if isinstance(m, kind)]

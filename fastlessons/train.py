@@ -171,8 +171,8 @@ class Run:
 
     `model`, `opt`, `train_dl`, `valid_dl`, `loss_func`, `metrics`, `epochs`, `lr`;
     `log`, a dict of lists; `epoch`, how many are done; `step`, in this epoch, from 1;
-    `xb` (a list), `yb`, `preds`, `loss` of the batch. A callback that sets `stop` ends
-    the training after this epoch."""
+    `xb` (a list), `yb`, `preds`, `loss` and `size` of the batch. A callback that sets
+    `stop` ends the training after this epoch."""
     def __init__(self,
         model:nn.Module, # network
         dls:tuple, # (train, valid): batches of each
@@ -439,7 +439,7 @@ class Clip:
 class Augment:
     "Change the data of each batch of the training set before the model sees them."
     def __init__(self,
-        change:'Callable', # of the data of a batch: gives as many rows, changed at random
+        change:'Callable', # of a batch's data: gives as many rows, changed at random
     ):
         if not callable(change):
             raise TypeError(f'change is {type(change).__name__}. Expected a function '
