@@ -1,4 +1,4 @@
-"""Is this review positive or negative? Eight ways in one run; and the speed of our tokenizer beside `tokenizers`.
+"""Is this review positive or negative? Seven ways in one run; and the speed of our tokenizer beside `tokenizers`.
 
     python benchmarks/text.py [--data FOLDER] [--set sentences imdb] [--ways ...] [--seed 42]
 
@@ -10,8 +10,6 @@
    - bayes, logistic: which words and pairs of neighbours are there (twice or more in the training texts), by
      scikit-learn: multinomial naive Bayes, and logistic regression on tf-idf.
    - averaged: an embedding a word, averaged, then a linear layer; fastai, five epochs.
-   - lstm: fastai's AWD-LSTM from scratch, by the recipe of ULMFiT: a language model of the training texts, then a
-     classifier with its body. Pieces of words by our BPE. Not on IMDb: it would take an hour.
    - last, frozen, both: all-MiniLM-L6-v2 as it is, then a linear model: of its sentence vectors; of the means of all
      its layers; of these and the words. `both` finds the vectors of `frozen` ready, so its clock counts less.
    - tuned: all-MiniLM-L6-v2 fine-tuned by `text_learner`: all but the embeddings, three epochs.
@@ -28,7 +26,6 @@ from fastlessons.data import get_data
 from fastlessons.simple.nlp import average
 from fastlessons.text.data import dataloaders_from_texts, read_reviews, split_texts
 from fastlessons.text.encoder import Embedder, find_encoder, text_learner
-from fastlessons.text.lm import lm_dataloaders, lm_learner, lstm_classifier
 from fastlessons.text.tokens import BPE, Vocab, words
 
 import numpy as np, torch
@@ -77,17 +74,6 @@ def by_averaged(train, y, test):
     quiet(learn, 5, 1e-2)
     return labels(learn)
 
-def by_lstm(train, y, test):
-    tok = BPE.train(train, 4000)
-    lm = lm_learner(lm_dataloaders(train, tok))
-    quiet(lm, 3, 5e-3)
-    learn = lstm_classifier(loaders(train, y, test, tok, bs=64, max_len=400), lm)
-    learn.freeze()
-    quiet(learn, 1, 1e-2)
-    learn.unfreeze()
-    quiet(learn, 3, slice(1e-3, 5e-3))
-    return labels(learn)
-
 def by_last(train, y, test):
     embed = embedder().embed
     model = LogisticRegression(C=3, max_iter=300).fit(embed(train, show=False), y)
@@ -117,10 +103,10 @@ def embedder():
     encoder = find_encoder()
     return encoder and Embedder(encoder)
 
-WAYS = dict(bayes=by_bayes, logistic=by_logistic, averaged=by_averaged, lstm=by_lstm, last=by_last, frozen=by_frozen,
+WAYS = dict(bayes=by_bayes, logistic=by_logistic, averaged=by_averaged, last=by_last, frozen=by_frozen,
             both=by_both, tuned=by_tuned)
 NAMES = dict(bayes='naive Bayes, words and pairs', logistic='logistic regression, words and pairs',
-             averaged='averaged embedding', lstm='AWD-LSTM from scratch', last='frozen encoder, last layer, linear',
+             averaged='averaged embedding', last='frozen encoder, last layer, linear',
              frozen='frozen encoder, all layers, linear',
              both='the same and words, linear', tuned='fine-tuned encoder')
 BASE = 'bayes'   # the others are compared with it

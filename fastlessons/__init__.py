@@ -19,7 +19,7 @@ warnings.filterwarnings('ignore', message='The given NumPy array is not writable
 _MOVED = dict(  # a module of version 0.1.0 -> where its names are now
     foundations='train', pets='vision.transfer', cnn='vision.cnn',
     backbone='vision.backbone', web='deploy.web', films='samples.films',
-    nlp='text.tokens, text.data, text.lm and text.encoder', reviews='samples.reviews',
+    nlp='text.tokens, text.data and text.encoder', reviews='samples.reviews',
     collab_sheet='sheets.collab', conv_sheet='sheets.conv')
 _SPLIT = dict(  # a module that is a package now -> where most of its names are
     samples='samples.pictures, samples.canvas and samples.pack',

@@ -7,6 +7,7 @@ __all__ = ['Forecaster', 'windows', 'judge_forecast']
 
 # %% ../nbs/lib/series.ipynb #seric02
 import numpy as np, torch
+from sklearn.exceptions import NotFittedError
 from torch import nn
 from torch.nn import functional as F
 from .core import as_numbers, check_int, check_number, check_same_length
@@ -73,6 +74,8 @@ class Forecaster:
         X:np.ndarray, # sequences (n, steps, inputs), of any length
     )->np.ndarray: # a number at each step (n, steps); raises ValueError
         "Read sequences, and predict at each step."
+        if not hasattr(self, 'net'):
+            raise NotFittedError('This Forecaster is not fitted. Call fit first.')
         x, n = _sequences(X), self.net.lstm.input_size
         if x.shape[2] != n: raise ValueError(
             f'X has {x.shape[2]} inputs. Expected {n}, as in training.')

@@ -8,28 +8,37 @@ from torch.nn import functional as F
 from fastlessons.samples.reviews import make_turns
 from fastlessons.samples.scripts import CAST, make_scripts
 from fastlessons.samples.tunes import make_tunes
-from fastlessons.text.generate import (Attention, Block, Memory, Writer, attend, bar_places, in_rows, join_words, longest_copy, next_chances, read_scenes,
+from fastlessons.text.generate import (Attention, Block, Memory, Writer, attend, bar_places, draw, in_rows, join_words, longest_copy, next_chances, read_scenes,
                                        script_words, sees_the_future, token_loss, write)
 from fastlessons.train import Batches, Checkpoint, fit
 
 def refuses(kind, word=None): return pytest.raises(kind, match=word and re.escape(word))
 
-FOUR = torch.tensor([[.5, .3, .15, .05], [.1, .2, .3, .4]]).log()
+FOUR = np.log([[.5, .3, .15, .05], [.1, .2, .3, .4]])
 
 # Choosing
 
 def test_the_ways_to_choose_by_hand():
-    def first(**how): return next_chances(FOUR, **how)[0].numpy()
+    def first(**how): return next_chances(FOUR, **how)[0]
     assert first() == pytest.approx([.5, .3, .15, .05], abs=1e-6) and first(temperature=0).tolist() == [1, 0, 0, 0]
     assert first(temperature=.5) == pytest.approx(np.array([.25, .09, .0225, .0025])/.365, abs=1e-5)
     assert first(top_k=2) == pytest.approx([.625, .375, 0, 0], abs=1e-6) and first(top_k=99) == pytest.approx(first())
     assert first(top_p=.5).tolist() == [1, 0, 0, 0] and first(top_p=.51) == pytest.approx([.625, .375, 0, 0], abs=1e-6)
     assert first(temperature=1e-40).tolist() == [1, 0, 0, 0]   # nearly greedy, and no overflow
     assert first(top_p=1e-9).tolist() == [1, 0, 0, 0] and first(top_p=1) == pytest.approx(first())
-    punished = first(repeat=2., seen=torch.tensor([[0], [0]]))
+    punished = first(repeat=2., seen=[[0], [0]])
     assert punished == pytest.approx(np.array([.25, .3, .15, .05])/.75, abs=1e-5)
     assert next_chances(FOUR, temperature=0)[1].tolist() == [0, 0, 0, 1]   # each text by itself
-    assert torch.equal(next_chances(FOUR*-1, repeat=1., seen=torch.tensor([[0], [0]])), next_chances(FOUR*-1))
+    assert (next_chances(FOUR*-1, repeat=1., seen=[[0], [0]]) == next_chances(FOUR*-1)).all()
+    assert (next_chances(FOUR[0], top_k=2, repeat=2., seen=[0]) == next_chances(FOUR, top_k=2, repeat=2., seen=[[0], [0]])[0]).all()   # one text alone
+    assert (next_chances(torch.tensor(FOUR)) == next_chances(FOUR)).all() and np.allclose(FOUR, np.log(next_chances(FOUR + 9)))
+
+def test_tokens_are_drawn_by_their_chances():
+    def share(how): return np.bincount(draw(np.tile(next_chances(FOUR[0], **how), (3000, 1)), np.random.default_rng(0)), minlength=4)/3000
+    for how in ({}, dict(temperature=.5), dict(top_p=.7), dict(top_k=1), dict(temperature=1e6)): assert share(how) == pytest.approx(next_chances(FOUR[0], **how), abs=.03)
+    class Zero:
+        def random(self, shape): return np.zeros(shape)
+    assert draw(np.array([[0., 1], [.5, .5]]), Zero()).tolist() == [1, 0] and draw(np.array([0., 1]), Zero()) == 1   # what has no chance never comes
 
 @pytest.mark.parametrize('how', [dict(temperature=-1), dict(temperature=math.nan), dict(temperature='hot'), dict(top_k=0), dict(top_k=1.5), dict(top_p=0), dict(top_p=1.1),
                                  dict(repeat=.5), dict(top_p=math.nan)])
@@ -132,6 +141,10 @@ def test_a_hole_in_a_mask_is_found(seen):
     torch.manual_seed(0)
     ids = torch.randint(5, (3, 6))
     assert sees_the_future(Writer(5, Holed(), 8), ids) and not sees_the_future(Writer(5, Memory(8, 8), 8), ids)
+    for model in (Writer(5, Holed(), 8), Writer(5, Memory(8, 8), 8).eval()):   # it is left as it was
+        was = model.training
+        sees_the_future(model, ids)
+        assert model.training == was
 
 def test_sizes_are_checked():
     with refuses(ValueError, 'multiple of 3'): Attention(16, 3)

@@ -3,12 +3,13 @@ import math
 from collections import Counter
 
 import numpy as np, pytest, torch
+from sklearn.exceptions import NotFittedError
 from torch import nn
 
 from conftest import refuses
 from fastlessons.series import Forecaster, judge_forecast, windows
 from fastlessons.text.clean import read_text
-from fastlessons.text.models import Symbols, draw
+from fastlessons.text.models import Symbols
 from fastlessons.text.rnn import RNN, LanguageModel, LSTMByHand, NGram, TextBatches
 
 TEXT = 'the cat sat on the mat, and the dog sat on the cat. '*30
@@ -89,12 +90,13 @@ def test_bad_input_is_refused(either):
     for bad in (0, -1, 1.1, float('nan'), '1'): refuses(ValueError, lambda: either.generate('the', top_p=bad), 'top_p')
     for bad in (-1, 1.5, '3'): refuses((TypeError, ValueError), lambda: either.generate('the', n=bad), 'n is')
 
-def test_draw():
-    rng, p = np.random.default_rng(0), np.array([.1, .6, .3])
-    def share(t, top=1.): return np.bincount([draw(p, t, top, rng) for _ in range(3000)], minlength=3)/3000
-    assert np.allclose(share(1.), p, atol=.03) and np.allclose(share(.5), p**2/(p**2).sum(), atol=.03)
-    assert np.allclose(share(1., .9), [0, 2/3, 1/3], atol=.03) and np.allclose(share(1., .6), [0, 1, 0])
-    assert draw(p, 0, 1., rng) == 1 and draw(np.array([0., 1.]), 1., 1., rng) == 1
+def test_both_choose_in_all_ways(either):
+    assert either.generate('the ', 60, top_k=1) == either.generate('the ', 60, temperature=0) != either.generate('the ', 60, temperature=0, repeat=5.)
+    refuses(ValueError, lambda: either.generate('the', top_k=0), 'top_k')
+
+@pytest.mark.parametrize('new', [NGram(3), LanguageModel(8, 4)])
+def test_a_model_that_has_learned_nothing_says_so(new):
+    for ask in (new.score, new.nats, new.chances, new.generate): refuses(NotFittedError, lambda: ask('abc'), 'not fitted')
 
 # Counting
 
@@ -137,11 +139,11 @@ def test_kneser_ney_by_the_book(order):
     model = NGram(order).fit(text)
     assert np.allclose(np.exp(-model.nats(asked)), by_the_book(text, order, asked), atol=1e-12)
     read = model._reader()
-    p = read(model.symbols.encode(asked[:1]))
+    p = np.exp(read(model.symbols.encode(asked[:1])))
     for c, nats in zip(asked[1:], model.nats(asked)):   # one by one as all at once
         k = model.symbols.number[c]
         assert p.sum() == pytest.approx(1) and -math.log(p[k]) == pytest.approx(nats)
-        p = read([k])
+        p = np.exp(read([k]))
 
 def test_counting_words_and_short_texts():
     model = NGram(3).fit(WORDS, also=['never'])
@@ -177,7 +179,7 @@ def test_by_hand_as_pytorch():
     theirs(x)[0][:, -1].sum().backward()
     assert torch.allclose(ours.gates.weight.grad[:, :4], theirs.weight_ih_l0.grad, atol=1e-5)
 
-@pytest.mark.parametrize('more', [{}, dict(n_layers=2, drop=.3), dict(tied=True)])
+@pytest.mark.parametrize('more', [{}, dict(n_layers=2, drop=.3)])
 def test_the_memory_is_handed_on(more):
     net, ids = RNN(7, 12, 8, **more).eval(), torch.randint(7, (2, 30))
     whole = net(ids)
@@ -187,7 +189,6 @@ def test_the_memory_is_handed_on(more):
     refuses(ValueError, lambda: net(ids[:1]), 'of 2 streams, the batch has 1')
     net.memory = None
     assert net(ids[:1]).shape == (1, 7, 30)
-    assert (net.out.weight is net.emb.weight) == bool(more.get('tied'))
 
 def test_it_starts_with_open_gates():
     net = RNN(5, 16, 8)
@@ -212,7 +213,7 @@ def test_it_learns_and_is_the_same_every_time(model):
 
 def test_words_and_a_text_to_score(capsys):
     words = WORDS*20
-    model = LanguageModel(16, 8, tied=True, drop=.1).fit(words, also=['never'], epochs=12, lr=3e-2, bs=2, seq_len=10, valid=WORDS)
+    model = LanguageModel(16, 8, drop=.1).fit(words, also=['never'], epochs=12, lr=3e-2, bs=2, seq_len=10, valid=WORDS)
     assert model.log_['valid'][-1] < model.log_['valid'][0] and model.log_['valid'][-1] == pytest.approx(model.score(WORDS))
     assert model.generate(['to'], 9, temperature=0) == WORDS and not capsys.readouterr().out
     assert model.memories(WORDS).shape == (10, 16)
@@ -221,10 +222,10 @@ def test_saved_and_loaded(model, tmp_path):
     model.save(tmp_path/'a.safetensors')
     other = LanguageModel.load(tmp_path/'a.safetensors')
     assert other.generate('the ', 50) == model.generate('the ', 50) and (other.nats(TEXT) == model.nats(TEXT)).all()
-    words = LanguageModel(16, 16, n_layers=2, tied=True).fit(WORDS*9, epochs=1, bs=2, seq_len=10)
+    words = LanguageModel(16, 16, n_layers=2).fit(WORDS*9, epochs=1, bs=2, seq_len=10)
     words.save(tmp_path/'b.safetensors')
     other = LanguageModel.load(tmp_path/'b.safetensors')
-    assert other.generate(['to'], 5) == words.generate(['to'], 5) and other.net.out.weight is other.net.emb.weight
+    assert other.generate(['to'], 5) == words.generate(['to'], 5)
     (tmp_path/'c.safetensors').write_bytes((tmp_path/'b.safetensors').read_bytes()[:500])
     refuses(ValueError, lambda: LanguageModel.load(tmp_path/'c.safetensors'), 'damaged')
 
@@ -278,6 +279,7 @@ def test_forecaster():
     refuses(ValueError, lambda: model.fit(beat, beat), 'sequences')
     refuses(ValueError, lambda: model.predict(np.ones((1, 4, 2))), '2 inputs')
     refuses(ValueError, lambda: model.fit(x*np.nan, y), 'NaN')
+    refuses(NotFittedError, lambda: Forecaster().predict(x), 'not fitted')
     for bad in (0, -1, 2.5): refuses((TypeError, ValueError), lambda: Forecaster(epochs=bad), 'epochs')
 
 def test_yesterdays_price_is_judged():

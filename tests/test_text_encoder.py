@@ -3,14 +3,16 @@ import json, subprocess, sys
 from pathlib import Path
 
 import numpy as np, pandas as pd, pytest, torch
+from fastai.learner import Learner
+from fastai.losses import CrossEntropyLossFlat
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import nn
 
 from conftest import refuses
 from fastlessons.text import encoder as text_encoder
 from fastlessons.text.data import dataloaders_from_texts, encode_texts, pad_batch, split_texts
 from fastlessons.text.encoder import Embedder, TextClassifier, find_encoder, load_encoder, text_learner
-from fastlessons.text.lm import lstm_classifier
 from fastlessons.text.tokens import Vocab
 from texts import reviews
 
@@ -279,7 +281,7 @@ def test_what_is_no_text_learner_is_refused(encoder, data):
     x, y, valid = data
     dls = dataloaders_from_texts(x, y, Vocab(x), valid)
     refuses(ValueError, lambda: text_learner(dls, encoder), 'tok=encoder.tokenizer')
-    refuses(TypeError, lambda: TextClassifier.from_learner(lstm_classifier(dls)), 'LSTMClassifier')
+    refuses(TypeError, lambda: TextClassifier.from_learner(Learner(dls, nn.Linear(2, 2), CrossEntropyLossFlat())), 'Linear')
     refuses(TypeError, lambda: TextClassifier.from_learner('a film'), 'this is a str')
 
 def test_more_tokens_than_the_encoder_takes(encoder, data):

@@ -65,7 +65,7 @@ class NGram(TextModel):
         text:'str|list', # two tokens or more
     )->np.ndarray: # of each token but the first (n-1,); raises TypeError, ValueError
         "Tell how much each token surprises the model: minus the log of its chance."
-        ids, n = self.symbols.encode(text, least=2), len(self.symbols)
+        ids, n = self._encode(text, least=2), len(self.symbols)
         p, before = np.full(len(ids), 1/n), np.zeros(len(ids), int)
         for codes, share, rest in self.tables_:
             place = np.searchsorted(codes, before*n + ids).clip(max=len(codes) - 1)
@@ -76,7 +76,7 @@ class NGram(TextModel):
         return -np.log(p[1:])
 
     def _reader(self):
-        "Return a function that takes the next tokens and gives the chances after them."
+        "Return a function that takes the next tokens and scores those after them."
         n, ends = len(self.symbols), [0]   # ends[k]: the piece of the last k tokens
         def longer(before, token, codes):
             place = min(np.searchsorted(codes, before*n + token), len(codes) - 1)
@@ -93,7 +93,7 @@ class NGram(TextModel):
                 a, b = np.searchsorted(codes, [before*n, before*n + n])
                 p *= rest[before]
                 p[codes[a:b] - before*n] += share[a:b]
-            return p
+            return np.log(p)
         return read
 
 # %% ../../nbs/15_rnn.ipynb #l15c045
@@ -149,17 +149,12 @@ class RNN(nn.Module):
         n_emb:int=32, # numbers for a token
         n_layers:int=1, # LSTMs on top of each other
         drop:float=0., # share of the numbers between layers to drop in training
-        tied:bool=False, # score with the embedding's own weights
     ):
         super().__init__()
         self.emb, self.drop = nn.Embedding(n_tokens, n_emb), nn.Dropout(drop)
         self.lstm = nn.LSTM(n_emb, n_hidden, n_layers, batch_first=True,
                             dropout=drop if n_layers > 1 else 0)
-        self.to_emb = nn.Linear(n_hidden, n_emb) if tied else nn.Identity()
-        self.out = nn.Linear(n_emb if tied else n_hidden, n_tokens)
-        if tied:
-            nn.init.normal_(self.emb.weight, std=n_emb**-.5)
-            self.out.weight = self.emb.weight
+        self.out = nn.Linear(n_hidden, n_tokens)
         for name, p in self.lstm.named_parameters():
             if name.startswith('weight_hh'):   # one gate after the other
                 for gate in p.detach().chunk(4): nn.init.orthogonal_(gate)
@@ -173,7 +168,7 @@ class RNN(nn.Module):
                              f'batch has {len(ids)}. Forget: set memory to None.')
         h, memory = self.lstm(self.drop(self.emb(ids)), self.memory)
         self.memory = [part.detach() for part in memory]   # gradients end here
-        return self.out(self.to_emb(self.drop(h))).transpose(1, 2)
+        return self.out(self.drop(h)).transpose(1, 2)
 
 # %% ../../nbs/15_rnn.ipynb #l15c056
 class _Memory:
@@ -195,14 +190,13 @@ class LanguageModel(NetModel):
         n_emb:int=32, # numbers for a token
         n_layers:int=1, # LSTMs on top of each other
         drop:float=0., # share of the numbers between layers to drop in training
-        tied:bool=False, # score with the embedding's own weights
         seed:int=0, # of the first weights
     ): # raises ValueError
         check_int(n_hidden=n_hidden, n_emb=n_emb, n_layers=n_layers)
         check_int(0, seed=seed)
         check_number(0, below=1, drop=drop)
         self.settings = dict(n_hidden=n_hidden, n_emb=n_emb, n_layers=n_layers,
-                             drop=drop, tied=tied)
+                             drop=drop)
         self.seed = seed
 
     def fit(self,
