@@ -195,7 +195,7 @@ def diagnosis():
 # %% ../../nbs/lib/exercises/l13.ipynb #fa21fde5
 @solves('13.3')
 def better(n_in):
-    """Dropout in front of each layer: a fifth of the pixels, half of the hidden numbers.
+    """Dropout in front of each layer: a fifth of the pixels, half of what is hidden.
 
     A small network, of one hidden layer with eight units, is another way."""
     from torch import nn
