@@ -232,12 +232,30 @@ DATASETS = dict(
         home='https://www.manythings.org/anki/',
         folders=('fra-eng', 'translation'),
         needs=('fra.txt',),
-        lessons=(),
+        lessons=('19',),
         files={
             'http://d2l-data.s3-accelerate.amazonaws.com/fra-eng.zip':
                 'sha1:94646ad1522d915e7b0f9296181140edcf86a4f5',
         },
-        top='fra-eng'))
+        top='fra-eng',
+        drawn='sentences of a small grammar, with their translations'),
+    multi30k=DataSet(
+        title='Multi30k: captions, English and French',
+        items='29,000 pairs', mb=2,
+        licence='research use, no open licence stated',
+        home='https://github.com/multi30k/dataset',
+        folders=('multi30k', 'translation'),
+        needs=('*train.en.gz', '*train.fr.gz', '*val.en.gz', '*val.fr.gz'),
+        lessons=('19',)),
+    dialogue=DataSet(
+        title='ChatterBot: questions and answers',
+        items='1,081 pairs', mb=1,
+        licence='BSD (the package)',
+        home='https://github.com/gunthercox/chatterbot-corpus',
+        folders=('dialogue',),
+        needs=('chatterbot_english.tsv',),
+        lessons=('19',),
+        drawn='questions to a small library, with their answers'))
 
 # %% ../nbs/lib/data.ipynb #54cdd415
 _CUT_OFF = EOFError, zlib.error, gzip.BadGzipFile   # damaged compressed bytes
@@ -321,6 +339,9 @@ def _drawn(name):
     if name == 'novels': from fastlessons.samples.world import write_world as write
     elif name == 'anna': from fastlessons.samples.plays import write_sample as write
     elif name == 'prices': from fastlessons.samples.plays import write_walk as write
+    elif name == 'translation':
+        from fastlessons.samples.grammar import write_pairs as write
+    elif name == 'dialogue': from fastlessons.samples.grammar import write_talk as write
     else: from fastlessons.samples.pictures import write_things as write
     return build(_samples()/f'{name}-drawn', write)
 

@@ -23,12 +23,10 @@ def calls():
 @pytest.fixture(autouse=True)
 def fresh_home(home): "Tries are kept in the home: each test begins with none."
 
-def answers(kind):
-    "Return all right or wrong answers; the third exercise of a lesson trains a model, which takes its time."
-    def marks(n): return [pytest.mark.slow] if n.endswith('.3') else []
-    return [pytest.param(n, x, id=f'{n}-{i+1}', marks=marks(n)) for n, a in ANSWERS.items() for i, x in enumerate(a[kind])]
+def marks(number): return [pytest.mark.slow]*number.endswith('.3')   # the third exercise of a lesson trains a model
 
-WRONG, RIGHT = answers('wrong'), answers('right')
+NUMBERS = [pytest.param(n, marks=marks(n)) for n in ANSWERS]
+RIGHT = [pytest.param(n, x, id=f'{n}-{i+1}', marks=marks(n)) for n, a in ANSWERS.items() for i, x in enumerate(a['right'])]
 
 def test_each_exercise_has_cases_answers_and_a_place():
     for lesson in check._lessons(): run_cases(f'{lesson}.1', None)   # loads them
@@ -46,13 +44,18 @@ def test_right_answer_passes(number, answer, capsys):
     exercise(number, answer)
     assert re.fullmatch(rf'✓ {re.escape(number)} Right! All \d+ cases hold.\n', capsys.readouterr().out)
 
-@pytest.mark.parametrize('number,answer', WRONG)
-def test_wrong_answer_gets_a_hint(number, answer, capsys):
-    exercise(number, answer)
-    out = capsys.readouterr().out
-    assert out.startswith(f'✗ {number} Not quite. ') and 'Traceback' not in out
-    hint = out.split('Not quite. ')[1]
-    assert re.match(r'Expected: .{10,}|Case \d+ stopped with \w+: .+', hint)
+@pytest.mark.parametrize('number', NUMBERS)
+def test_wrong_answers_get_hints(number, capsys):
+    "Each says what is wrong with it, and different mistakes get different hints."
+    hints = set()
+    for k, answer in enumerate(ANSWERS[number]['wrong']):
+        exercise(number, answer)
+        out = capsys.readouterr().out
+        assert out.startswith(f'✗ {number} Not quite. ') and 'Traceback' not in out, (k, out)
+        hint = out.split('Not quite. ')[1].splitlines()[0]
+        assert re.match(r'Expected: .{10,}|Case \d+ stopped with \w+: .+', hint), (k, out)
+        hints.add(hint)
+    assert len(hints) >= min(3, len(ANSWERS[number]['wrong'])), hints
 
 @pytest.mark.parametrize('made_by', [lambda kind: kind, functools.partial, lambda kind: lambda rng: kind(rng)], ids=['class', 'partial', 'lambda'])
 def test_a_network_may_use_the_notebooks_own_engine(made_by, monkeypatch):
@@ -83,10 +86,6 @@ def sigmoid(v):
 
 @pytest.mark.slow
 def test_hints_name_the_mistake(capsys):
-    "Different mistakes get different hints."
-    for number, a in ANSWERS.items():
-        hints = {run_cases(number, w)[1] for w in a['wrong']}
-        assert len(hints) >= min(3, len(a['wrong'])), (number, hints)
     a = runpy.run_path(str(ROOT/'tests/answers/a01.py'))
     assert 'by heart' in run_cases('01.2', a['swapped']('B', 'C'))[1]
     assert 'new pictures wrong' in run_cases('01.3', a['made'](32, 2, False))[1]

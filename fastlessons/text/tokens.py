@@ -112,7 +112,7 @@ class Vocab(TokenTable):
     def _set(self, itos):
         "Number the tokens. Raises ValueError"
         super().__init__(itos)
-        if itos[:3] != [*self.specials] or len(self.stoi) != len(itos):
+        if itos[:len(self.specials)] != [*self.specials] or len(self.stoi) != len(itos):
             raise ValueError(f"it should begin with {', '.join(self.specials)}, "
                              'and have no token twice')
 
