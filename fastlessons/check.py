@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CASES', 'SOLUTIONS', 'cases', 'solves', 'sample_of', 'matching', 'load', 'run_cases', 'tries', 'solution', 'exercise',
-           'record', 'machine', 'results', 'real_file', 'real_results', 'keep_real']
+           'record', 'machine', 'results', 'real_file', 'real_results', 'keep_real', 'gpu_file', 'gpu_results']
 
 # %% ../nbs/lib/check.ipynb #130be3ef
 import ast, inspect, json, os, pkgutil, platform, re, shutil, sys, time
@@ -320,6 +320,26 @@ def keep_real(
     known[line['lesson']] = entry
     text = json.dumps(dict(sorted(known.items())), indent=1)
     with core.atomic_write(path) as new: new.write_text(text+'\n', encoding='utf-8')
+
+# %% ../nbs/lib/check.ipynb #ec9b1a2c
+def gpu_file()->Path: # `gpu.json`; it is there when somebody has measured on a card
+    "Return the file with what was measured on a graphics card."
+    return core.bundle()/'gpu.json'
+
+def gpu_results(
+    lesson:str, # number of the lesson, e.g. '13'
+    here:'pd.DataFrame', # milliseconds that this run measured: a row for each size
+)->'pd.DataFrame': # `here`, and columns of the card, '–' for what was not measured
+    "Show what was measured on a graphics card, and when, beside this run's times."
+    import pandas as pd
+    path = gpu_file()
+    known = json.loads(path.read_text(encoding='utf-8')) if path.is_file() else {}
+    if lesson not in known: return here.assign(**{'a graphics card: not yet': '–'})
+    kept = known[lesson]
+    times = pd.DataFrame(kept['milliseconds'])
+    times.columns = [f"{kept['device']}, {kept['when'][:10]}: {c}" for c in times]
+    times = times.reindex([str(size) for size in here.index]).astype(object)
+    return here.join(times.set_axis(here.index).fillna('–'))
 
 # %% ../nbs/lib/check.ipynb #fe324dc5
 core.document(globals())

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['numerical_gradient', 'read_digits', 'Batches', 'check_batch', 'validate', 'Run', 'fit', 'Schedule', 'OneCycle',
-           'Clip', 'Device', 'EarlyStopping', 'Checkpoint', 'TensorBoard']
+           'Clip', 'Augment', 'Device', 'seconds_a_step', 'EarlyStopping', 'Checkpoint', 'TensorBoard']
 
 # %% ../nbs/lib/train.ipynb #4d697b13
 import math, random, sys, time
@@ -171,8 +171,8 @@ class Run:
 
     `model`, `opt`, `train_dl`, `valid_dl`, `loss_func`, `metrics`, `epochs`, `lr`;
     `log`, a dict of lists; `epoch`, how many are done; `step`, in this epoch, from 1;
-    `xb` (a list), `yb`, `preds`, `loss` of the batch. A callback that sets `stop` ends
-    the training after this epoch."""
+    `xb` (a list), `yb`, `preds`, `loss` and `size` of the batch. A callback that sets
+    `stop` ends the training after this epoch."""
     def __init__(self,
         model:nn.Module, # network
         dls:tuple, # (train, valid): batches of each
@@ -190,7 +190,7 @@ class Run:
         self.metrics = metrics
         self.cbs = sorted(cbs, key=lambda cb: getattr(cb, 'order', 0))
         self.log = dict(train=[])
-        self.epoch = 0
+        self.epoch = self.size = 0
         self.stop = self.finished = False
 
     def call(self,
@@ -235,10 +235,16 @@ def fit(
             run.epoch += 1
             run.call('after_epoch')
         run.finished = True
+    except RuntimeError as e:   # on a card, and on a processor: both say "allocate"
+        if 'allocate' in str(e): e.args = (f'{e}\n{_memory.format(run.size)}',)
+        raise
     finally:
         model.eval()   # ready to predict
         run.call('after_fit')
     return run.log
+
+_memory = ('The memory is full, with {} rows in a batch. Take smaller batches, '
+           'such as bs=16, or a smaller model.')
 
 def _learn(run, check):
     "Go once over the training set; put the mean loss into the log."
@@ -247,6 +253,7 @@ def _learn(run, check):
     total = n = 0
     for step, batch in enumerate(run.train_dl, 1):
         run.step = step
+        run.size = len(batch[-1])
         *run.xb, run.yb = _move(batch, device)
         run.call('before_batch')
         run.preds = _predict(run.model, run.xb)
@@ -429,20 +436,99 @@ class Clip:
     def before_step(self, run):
         nn.utils.clip_grad_norm_(run.model.parameters(), self.length)
 
+class Augment:
+    "Change the data of each batch of the training set before the model sees them."
+    def __init__(self,
+        change:'Callable', # of a batch's data: gives as many rows, changed at random
+    ):
+        if not callable(change):
+            raise TypeError(f'change is {type(change).__name__}. Expected a function '
+                            'that takes the data of a batch.')
+        self.change = change
+
+    order = -5   # before others look at the batch
+    def before_batch(self, run):
+        first, *others = run.xb
+        changed = self.change(first)
+        check_same_length(**{'rows of data': first, 'changed rows': changed})
+        run.xb = [changed, *others]
+
+
+# %% ../nbs/lib/train.ipynb #ee2b4cfb
 class Device:
-    "Train on a graphics card; afterwards the model is where it was."
+    """Train on a graphics card, or in bfloat16; afterwards the model is where it was.
+
+    Validation is in float32, as ever. It raises RuntimeError for a device that is not
+    there."""
     def __init__(self,
         device:str=None, # as PyTorch names it; None: 'cuda' if there is one, else 'cpu'
+        *,
+        bf16:bool=False, # multiply numbers of two bytes; parameters and loss keep four
     ):
         best = 'cuda' if torch.cuda.is_available() else 'cpu'
-        self.device = torch.device(best if device is None else device)
+        self.device = _find_device(best if device is None else device)
+        self.bf16 = bf16
 
     order = -10   # the first, and the last to be asked: others look at the model
+    cast = None
     def setup(self, run):
         self.before = _device(run.model)
         run.model.to(self.device)   # the batches follow the model
 
-    def after_fit(self, run): run.model.to(self.before)
+    def before_batch(self, run):
+        if not self.bf16: return
+        self.cast = torch.autocast(self.device.type, torch.bfloat16)
+        self.cast.__enter__()
+
+    def after_predict(self, run):
+        if not self.cast: return
+        self._end()
+        run.preds = run.preds.float()   # for the loss
+
+    def after_fit(self, run):
+        self._end()   # of a training that was stopped
+        run.model.to(self.before)
+
+    def _end(self):
+        if self.cast: self.cast.__exit__(None, None, None)
+        self.cast = None
+
+def _find_device(name):
+    "Return a device after a look whether it is there."
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (AssertionError, NotImplementedError, RuntimeError) as e:
+        says = str(e).splitlines()[0]
+        raise RuntimeError(f'There is no device {str(name)!r} here: {says}. Without a '
+                           "name, Device() takes the best that there is.") from e
+    return device
+
+# %% ../nbs/lib/train.ipynb #1b643aa2
+def seconds_a_step(
+    model:nn.Module, # network; it is trained a little, and stays where it was
+    xb:torch.Tensor, # data of a batch (n,...)
+    yb:torch.Tensor, # labels (n,)
+    device:str=None, # as for `Device`
+    *,
+    bf16:bool=False, # multiply numbers of two bytes
+    steps:int=5, # the fastest of so many counts, after one to warm up
+)->float: # seconds; raises RuntimeError for a device that is not there
+    "Measure how long one step of training takes: forwards, back, and SGD's move."
+    check_int(steps=steps)
+    watch = _Watch()
+    fit(model, ([(xb, yb)], None), steps+1, 1e-6, show=False,
+        cbs=[Device(device, bf16=bf16), watch])
+    return min(watch.found[1:])
+
+class _Watch:
+    "Note how long each batch takes, to the end of its work."
+    order = 100
+    def __init__(self): self.found = []
+    def before_epoch(self, run): self.start = time.perf_counter()
+    def after_step(self, run):
+        if run.yb.is_cuda: torch.cuda.synchronize()
+        self.found.append(time.perf_counter() - self.start)
 
 # %% ../nbs/lib/train.ipynb #5d6aba65
 class EarlyStopping:

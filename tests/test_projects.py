@@ -152,7 +152,7 @@ def test_broken_cells_are_named_and_the_rest_runs(tmp_path):
            'print(undefined)': 'NameError', 'os.kill(os.getppid(), 9)': 'PermissionError', "print('x'*300_000)": 'printed'}
     good = ["open('mine.txt', 'w').write('hello')\nos.remove('mine.txt')", 'import tempfile\nwith tempfile.TemporaryDirectory() as d: open(d+"/a", "w")', '1 + 1']
     cells = [f'PATH = {str(theirs/"precious.txt")!r}', *bad, *good, 'import os\nos._exit(3)', '1 + 1', '2 + 2']
-    found = trouble(cells, tmp_path, cell=8, memory=2 << 30, shown=100_000)   # to fill the memory takes seconds on a busy machine
+    found = trouble(cells, tmp_path, cell=8, memory=1 << 30, shown=100_000)   # to fill more takes seconds on a busy machine
     n = len(bad)
     kinds = dict(enumerate(bad.values(), start=2)) | {n+5: 'died', n+6: 'not run'}
     if not guard.can_limit_memory(): kinds = {k: v for k, v in kinds.items() if v != 'MemoryError'}

@@ -158,7 +158,8 @@ def _limit(memory):
     "Set the limits that the system offers: memory, size of a file, no core dump."
     try: import resource
     except ImportError: return
-    limits = {'RLIMIT_AS': memory, 'RLIMIT_FSIZE': 1 << 28, 'RLIMIT_CORE': 0}
+    # data, not addresses (RLIMIT_AS): of those PyTorch alone takes 3 GB, unused
+    limits = {'RLIMIT_DATA': memory, 'RLIMIT_FSIZE': 1 << 28, 'RLIMIT_CORE': 0}
     for name, most in limits.items():
         try: resource.setrlimit(getattr(resource, name), (most, most))
         except (AttributeError, OSError, ValueError): continue

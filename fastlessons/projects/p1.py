@@ -13,7 +13,7 @@ from io import BytesIO
 
 from .. import core
 from ..check import _not_begun, cases, sample_of
-from .rubric import met, needs_work, rubric_line
+from .rubric import met, needs_work, refuse_gap, rubric_line
 
 # %% ../../nbs/lib/projects/p1.ipynb #554b3546
 NAMES = ['Network', 'split', 'fit_bikes', 'predict_bikes']   # what the learner writes
@@ -70,11 +70,6 @@ def _with(Network, w, lr=.1):
         setattr(net, k, v.copy())
     return net
 
-def _written(Network, method):
-    "Refuse a gap that is still one."
-    f = getattr(Network, method, None)
-    if f is None or _not_begun(f): raise NotImplementedError('not begun')
-
 def _shown(x): return np.array2string(np.asarray(x), precision=4, separator=', ')
 
 def _same(got, expected):
@@ -84,7 +79,7 @@ def _same(got, expected):
 # %% ../../nbs/lib/projects/p1.ipynb #1bfc79f8
 @cases('P1.1')
 def _(Network):
-    _written(Network, 'forward')
+    refuse_gap(Network, 'forward')
     w = dict(_BY_HAND, b1=np.array([0., 2.]))   # both sums are 0, both sigmoids .5
     for X, expected, why in (
             (_X, [[4.]], 'the hidden sums are 0 and 0, the sigmoid of 0 is .5, and '
@@ -99,7 +94,7 @@ def _(Network):
 
 @cases('P1.2')
 def _(Network):
-    _written(Network, 'backward')
+    refuse_gap(Network, 'backward')
     for X, y, rows in ((_X, _Y, 'one row'), (np.array([[2., -1], [0, 1], [1, 1]]),
                                              np.array([[2.], [0], [5]]), 'three rows')):
         net = _with(Network, _BY_HAND)
@@ -117,7 +112,7 @@ def _(Network):
 
 @cases('P1.3')
 def _(Network):
-    _written(Network, 'update')
+    refuse_gap(Network, 'update')
     ones = {k: np.ones_like(v) for k, v in _BY_HAND.items()}
     for lr in (.5, .1):
         net = _with(Network, _BY_HAND, lr)
@@ -129,7 +124,7 @@ def _(Network):
 
 @cases('P1.4')
 def _(Network):
-    _written(Network, 'train')
+    refuse_gap(Network, 'train')
     X = np.linspace(-1, 1, 40)[:, None]
     y = 1 - .5*X
     net = Network(1, 6, .1, 0)
@@ -236,7 +231,7 @@ def ask_forward(
     **w, # weights
 )->dict: # `preds`
     "Ask for predictions."
-    _written(mine['Network'], 'forward')
+    refuse_gap(mine['Network'], 'forward')
     got = _network(mine, w).forward(X)
     return dict(preds=np.asarray('None' if got is None else got, float))
 
@@ -248,7 +243,7 @@ def ask_backward(
     **w, # weights
 )->dict: # gradients, weights afterwards, calls of `forward`, moved predictions
     "Ask for gradients; and for predictions beside, to compute them from."
-    _written(mine['Network'], 'backward')
+    refuse_gap(mine['Network'], 'backward')
     net = _network(mine, w)
     with _counted(mine, 'forward') as calls: grads = net.backward(X.copy(), y.copy())
     out = {f'after_{k}': v for k, v in _now(net).items()} | calls
@@ -269,7 +264,7 @@ def ask_update(
     **given, # weights, and gradients with `d` before their names
 )->dict: # the weights afterwards, and those of another network
     "Ask for one update."
-    _written(mine['Network'], 'update')
+    refuse_gap(mine['Network'], 'update')
     w = {k: given[k] for k in _KEYS}
     other, net = _network(mine, w, lr), _network(mine, w, lr)
     net.update({k: given['d'+k].copy() for k in _KEYS})
@@ -288,7 +283,7 @@ def ask_train(
     seed:int, # for the weights that it begins with
 )->dict: # predictions for `new`; how far the weights have moved; calls
     "Ask for a training."
-    _written(mine['Network'], 'train')
+    refuse_gap(mine['Network'], 'train')
     net = mine['Network'](X.shape[1], hidden, lr, seed)
     before, start = np.reshape(net.forward(new), -1), {k: v.copy() for k, v in
                                                        _now(net).items()}
@@ -302,7 +297,7 @@ def ask_split(
     hours:'pd.DataFrame', # a table
 )->dict: # which rows are in each part: their `instant`
     "Ask for the split."
-    if _not_begun(mine['split']): raise NotImplementedError('not begun')
+    refuse_gap(mine['split'])
     parts = mine['split'](hours)
     return {name: np.asarray(part['instant'], int) for name, part in
             zip(('train', 'valid', 'test'), parts, strict=True)}
@@ -312,8 +307,8 @@ def ask_fit_bikes(
     hours:'pd.DataFrame', # a whole table, to fit to
 )->dict: # calls of the network's methods; the model is kept for the next question
     "Ask for a model of a table."
-    if _not_begun(mine['fit_bikes']): raise NotImplementedError('not begun')
-    for name in _STEPS: _written(mine['Network'], name)
+    refuse_gap(mine['fit_bikes'])
+    for name in _STEPS: refuse_gap(mine['Network'], name)
     with _counted(mine, *_STEPS) as calls:
         _KEPT['model'] = mine['fit_bikes'](hours)
     return calls
@@ -323,7 +318,7 @@ def ask_predict_bikes(
     rows:'pd.DataFrame', # hours to predict, without counts
 )->dict: # `bikes`; calls of the network's methods
     "Ask the model of the question before for predictions: no count is near."
-    if _not_begun(mine['predict_bikes']): raise NotImplementedError('not begun')
+    refuse_gap(mine['predict_bikes'])
     with _counted(mine, 'forward') as calls:
         got = mine['predict_bikes'](_KEPT['model'], rows)
     return dict(bikes=np.asarray('None' if got is None else got, float), **calls)
