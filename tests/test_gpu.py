@@ -64,3 +64,12 @@ def test_out_of_memory_stays_out_of_memory():
             self.lin = nn.Linear(20, 2)
         def forward(self, x): return self.lin(x) + torch.empty(1 << 45, device=x.device)[:1]
     with pytest.raises(torch.OutOfMemoryError): fit(Hungry(), dls(), 1, .01, cbs=Device('cuda'), show=False)
+
+def test_two_bytes_learn_about_as_much_as_four():
+    logs, kinds = [], set()
+    class See:
+        def after_loss(self, run): kinds.add((run.preds.dtype, run.loss.dtype))
+    for bf16 in (False, True): logs.append(fit(net(), dls(), 3, .01, metrics=right, cbs=[Device('cuda', bf16=bf16), See()], show=False))
+    assert kinds == {(torch.float32, torch.float32)}
+    assert logs[0]['valid'] == pytest.approx(logs[1]['valid'], abs=.05)
+    assert not torch.is_autocast_enabled('cuda')

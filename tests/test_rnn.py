@@ -242,6 +242,14 @@ def test_an_interrupted_training_goes_on(tmp_path):
     rest = LanguageModel(16, 8).fit(TEXT, **settings, resume=tmp_path/'run.safetensors')
     assert rest.log_ == whole.log_ and (rest.nats(TEXT) == whole.nats(TEXT)).all() and not list(tmp_path.iterdir())
 
+def test_the_file_of_another_training_is_refused(tmp_path):
+    "Another text of the same length, another seed, other windows: nothing goes on in silence."
+    settings = dict(epochs=4, bs=4, seq_len=20, resume=tmp_path/'run.safetensors')
+    with pytest.raises(KeyboardInterrupt): LanguageModel(16, 8).fit(TEXT, **settings, cbs=Stop())
+    refuses(ValueError, lambda: LanguageModel(16, 8).fit(TEXT[::-1], **settings), 'another training')
+    refuses(ValueError, lambda: LanguageModel(16, 8, seed=1).fit(TEXT, **settings), 'seed was 0')
+    refuses(ValueError, lambda: LanguageModel(16, 8).fit(TEXT, **settings | dict(seq_len=19)), 'another training')
+
 def test_bad_settings_are_refused():
     for bad in (0, -1, 2.5, '3'):
         for name in ('n_hidden', 'n_emb', 'n_layers'): refuses((TypeError, ValueError), lambda: LanguageModel(**{name: bad}), name)

@@ -69,23 +69,23 @@ def _(gated_step):
 # %% ../../nbs/lib/exercises/l15.ipynb #e15c09
 _WRITTEN = {
     'network': (
-        'David: Anna, my hat!\n'
-        'Anna: David, I put it in the hall.\n'
-        'David: Thank you, Anna!\n'
-        '[Anna leaves]\n'
+        'Ben: Clara, where is my hat?\n'
+        'Clara: Ben, it is in the hall.\n'
+        'Ben: In the hall! How silly.\n'
+        '[Clara leaves]\n'
         '\n'
-        'David: Anna, my key!\n'
-        'Anna: David, I put it in the hall.\n'
-        'David: Thank you, Anna!\n'
+        'Ben: David, where is my key?\n'
+        'David: Ben, it is under the bed.\n'
+        'Ben: Under the bed! How silly.\n'
         '[David leaves]\n'
         '\n'
-        'David: Anna, give me my boots!\n'
-        'Anna: David, I put them under the bed.\n'
-        'David: Thank you, Anna!\n'
-        '[David leaves]\n'
+        'David: Anna, give me my hat!\n'
+        'Anna: David, it is on the roof.\n'
+        'David: My poor boots!\n'
+        '[they laugh]\n'
         '\n'
-        'Anna: David, my boots!\n'
-        'David:'),
+        'Ben: Clara, my key!\n'
+        'Clara:'),
     'T = 0': (
         'Anna: Ben, where are my cards?\n'
         'Ben: Anna, they are on the roof.\n'
@@ -149,8 +149,8 @@ def _(writers):
                          'line does'),
         'order 9': ('A', 'all words and most lines are right, but others answer than '
                          'those who were called'),
-        'network': ('C', 'in most scenes the one who was called answers, and the thing '
-                         'stays the same')})
+        'network': ('C', 'in each scene the one who was called answers; only a thing '
+                         'was forgotten once')})
 
 # %% ../../nbs/lib/exercises/l15.ipynb #e15c14
 _STORY = 'the cat saw a dog near the old house while rain fell on every roof in town'

@@ -117,6 +117,7 @@ class NetModel(Saved, TextModel):
 
         A long text is read in up to 64 parts, each after the 256 tokens before it."""
         ids = torch.as_tensor(self._encode(text, least=2))
+        ids = ids.to(self.net.out.weight.device)   # while it trains, a card's
         n = len(ids) - 1
         parts = min(64, max(1, n//1000))
         length = math.ceil(n/parts)
@@ -128,7 +129,7 @@ class NetModel(Saved, TextModel):
             self.net.memory = [F.pad(m, (0, 0, 1, 0)) for m in self.net.memory]
         found = [F.cross_entropy(self.net(a), b, reduction='none')
                  for a, b in zip(x.split(500, 1), y.split(500, 1))]
-        return torch.cat(found, 1).flatten()[:n].double().numpy()
+        return torch.cat(found, 1).flatten()[:n].double().cpu().numpy()
 
     def _reader(self):
         "Return a function that takes the next tokens and scores those after them."

@@ -6,7 +6,7 @@
 __all__ = ['NGram', 'LSTMByHand', 'TextBatches', 'RNN', 'LanguageModel']
 
 # %% ../../nbs/15_rnn.ipynb #l15c004
-import math, numpy as np, torch
+import math, numpy as np, torch, zlib
 from torch import nn
 from torch.nn import functional as F
 from ..core import check_int, check_number, document
@@ -174,7 +174,15 @@ class RNN(nn.Module):
 class _Memory:
     "Forget at the beginning of each pass; score the other text at its end."
     order = -1   # before what shows the scores
-    def __init__(self, model, valid): self.model, self.valid = model, valid
+    def __init__(self, model, valid, about):
+        self.model, self.valid, self.about = model, valid, about
+
+    def state_dict(self): return self.about   # `Checkpoint` keeps it
+
+    def load_state_dict(self, was):
+        for name, now in self.about.items():
+            if was[name] != now:
+                raise ValueError(f'{name} was {was[name]!r} and is {now!r}')
 
     def before_epoch(self, run): run.model.memory = None
 
@@ -216,12 +224,16 @@ class LanguageModel(NetModel):
     )->'LanguageModel': # itself; raises TypeError, ValueError, FloatingPointError
         "Learn to guess the next token of a text."
         self.symbols = Symbols(text, also)
-        batches = TextBatches(self.symbols.encode(text), bs, seq_len)
+        ids = self.symbols.encode(text)
+        batches = TextBatches(ids, bs, seq_len)
         if valid is not None: self.symbols.encode(valid, least=2)   # refused now
         with torch.random.fork_rng():   # others' dice stay as they are
             torch.manual_seed(self.seed)
             self.net = self._make()
-            cbs = [_Memory(self, valid), Clip(1.), OneCycle(.1), *cbs]
+            about = dict(text=zlib.crc32(ids.tobytes()), bs=bs, seq_len=seq_len,
+                         seed=self.seed, **self.settings)
+            cbs = [_Memory(self, valid, about), Clip(1.), OneCycle(.1),
+                   *(cbs if isinstance(cbs, (list, tuple)) else [cbs])]
             if resume is not None: cbs.append(Checkpoint(resume))
             self.log_ = fit_net(self.net, (batches, None), epochs, lr, cbs=cbs,
                                 opt_func=torch.optim.AdamW, betas=(.9, .99),
