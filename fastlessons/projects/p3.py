@@ -22,7 +22,7 @@ NAMES = ['split_words', 'make_tables', 'batches', 'ScriptNet', 'train', 'write_s
          'fit_scripts']   # what the learner writes
 
 # What the learner's functions may not import: they have the gaps in them.
-REFUSED = ['fastlessons.text.generate', 'fastlessons.text.rnn', 'fastlessons.text.lm',
+REFUSED = ['fastlessons.text.generate', 'fastlessons.text.rnn',
            'fastlessons.projects', 'transformers']
 
 # Questions that train -> which part of a cell's time they get. After one that did not
