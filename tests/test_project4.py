@@ -63,8 +63,9 @@ def test_a_wrong_solution_gets_the_right_advice(name, monkeypatch):
     assert v.todo and v.about in PACKED
 
 @pytest.mark.slow
-def test_a_whole_review(tmp_path):
+def test_a_whole_review(tmp_path, monkeypatch):
     "In processes of its own, with a training that is far too short: all other lines are met."
+    monkeypatch.setattr(p4, 'PAIRS', (300, 40))   # of the reviewer's side
     path = tmp_path/'mine.ipynb'
     path.write_text(nbformat.writes(handed_in(changed('fit_translator', 'd=64, size=128, epochs=6, lr=1.5e-2, batch=64', 'd=16, size=16, epochs=1, lr=1e-2, batch=256'))), encoding='utf-8')
     r = review.review(P4, path, Limits(cell=200))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['NAMES', 'REFUSED', 'TRAINS', 'PAIRS', 'GOAL', 'EACH', 'KINDS', 'ask_make_table', 'ask_make_batch', 'ask_attention',
-           'ask_network', 'ask_train', 'ask_translate', 'ask_fit_translator', 'ask_translations']
+           'ask_translator_net', 'ask_train_translator', 'ask_translate', 'ask_fit_translator', 'ask_translations']
 
 # %% ../../nbs/lib/projects/p4.ipynb #c2ccd549
 import re
@@ -29,7 +29,7 @@ REFUSED = ['fastlessons.text.seq2seq', 'fastlessons.text.pairs',
 
 # Questions that train -> which part of a cell's time they get. After one that did not
 # end, no other is asked.
-TRAINS = dict(ask_train=.5, ask_fit_translator=1)
+TRAINS = dict(ask_train_translator=.5, ask_fit_translator=1)
 
 _SPECIAL = ['<pad>', '<start>', '<end>', '<unk>']   # numbers 0 to 3
 
@@ -220,7 +220,7 @@ def _new_net(mine, n_source, n_target, d=8, size=12):
     torch.manual_seed(0)
     return mine['Translator'](n_source, n_target, d, size)
 
-def ask_network(
+def ask_translator_net(
     mine:dict, # the learner's definitions
     x:np.ndarray, # sources (n, places), padded with 0
     y:np.ndarray, # translations so far (n, m)
@@ -253,7 +253,7 @@ def ask_network(
 
 # %% ../../nbs/lib/projects/p4.ipynb #add78ebe
 def _changes(n, seed):
-    "Return what `ask_network` is asked: the first row has no padding."
+    "Return what `ask_translator_net` is asked: the first row has no padding."
     rng = np.random.default_rng(seed)
     x, y = rng.integers(4, n, (3, 6)), rng.integers(4, n, (3, 5))
     x[1, 4:], x[2, 2:] = 0, 0
@@ -317,13 +317,13 @@ def _about_network(got, n):
 @cases('P4.4')
 def _(Translator):
     given = _changes(11, 1)
-    got = ask_network(dict(Translator=Translator), **given)
+    got = ask_translator_net(dict(Translator=Translator), **given)
     yield from _as_cases(_about_network(got, 11))
 
 @rubric_line('P4', 'The network reads and writes', about='Translator')
 def _(ask):
     for n in (12, 30):
-        wrong = _first_wrong(_about_network(ask(ask_network, **_changes(n, n)), n),
+        wrong = _first_wrong(_about_network(ask(ask_translator_net, **_changes(n, n)), n),
                              'Translator')
         if wrong: return wrong
     return met('It looks at each word and at no padding, and the error reaches the '
@@ -372,7 +372,7 @@ def _measure(net, sources, targets):
     nats = -logp.gather(2, y_out[..., None])[..., 0][there]
     return float(nats.mean()), float(logp[..., 0].exp()[~there].mean())
 
-def ask_train(
+def ask_train_translator(
     mine:dict, # the learner's definitions
     sources:np.ndarray, # a grid
     targets:np.ndarray, # a grid
@@ -396,7 +396,7 @@ def ask_train(
 _WAY = dict(n=10, epochs=12, lr=.01, batch=16)
 
 def _lesson(seed):
-    "Return what `ask_train` is asked."
+    "Return what `ask_train_translator` is asked."
     sources, targets = map(_grid, _backwards(480, seed))
     new, right = map(_grid, _backwards(80, seed + 1))
     return dict(sources=sources, targets=targets, new=new, right=right, **_WAY)
@@ -405,11 +405,11 @@ def _lesson(seed):
 def _(both):
     Translator, train = both if isinstance(both, (list, tuple)) else (None, None)
     mine = dict(Translator=Translator, train=train)
-    yield from _as_cases(_about_train(ask_train(mine, **_lesson(1))))
+    yield from _as_cases(_about_train(ask_train_translator(mine, **_lesson(1))))
 
 @rubric_line('P4', 'Training learns words, not padding', about='train')
 def _(ask):
-    got = ask(ask_train, **_lesson(5))
+    got = ask(ask_train_translator, **_lesson(5))
     return _first_wrong(_about_train(got), 'train') or met(
         f'It learns to say sentences backwards: {got["nats"]:.2f} nats a word, from '
         f'{got["before"]:.2f}.')
