@@ -255,7 +255,7 @@ DATASETS = dict(
         folders=('dialogue',),
         needs=('chatterbot_english.tsv',),
         lessons=('19',),
-        drawn='questions to a small library, with their answers'))
+        drawn='questions to the tourist office of a small town'))
 
 # %% ../nbs/lib/data.ipynb #54cdd415
 _CUT_OFF = EOFError, zlib.error, gzip.BadGzipFile   # damaged compressed bytes

@@ -307,7 +307,7 @@ def judge_tune(
     it, and for each part of 6 bars or more whether bars 5 and 6 are 1 and 2 again."""
     found = dict(bars=[], key=[], repeats=[])
     for metre, key, bars in split_tune(tune):
-        try: full, right = _adds_up(metre, bars), _in_key(key, bars)
+        try: full, right = _adds_up(metre, bars), _in_key(key or '', bars)
         except (TypeError, ValueError):   # no metre or no key that we know: all wrong
             full, right = [False]*len(bars), [False]
         found['bars'] += [says for says in full if says is not None]

@@ -192,7 +192,7 @@ WRONG = {
     'unknown at the end': (changed('make_tables', "['<unk>', *(w for w, n in Counter(tokens).items() if n > 1)]", "[*(w for w, n in Counter(tokens).items() if n > 1), '<unk>']"), 'words', 'first, then the others'),
     'a number for each place': (changed('make_tables', 'enumerate(words)', 'enumerate([words[0], *tokens]) if w in words'), 'words', 'without a gap'),
     'y is x': (changed('batches', 'ids[1:n*batch+1]', 'ids[:n*batch]'), 'batches', 'one token later'),
-    'y is two later': (changed('batches', '(len(ids) - 1)//batch', '(len(ids) - 2)//batch').copy() | {'batches': TIED['batches'].replace('- 1)//', '- 2)//').replace('ids[1:n*batch+1]', 'ids[2:n*batch+2]')}, 'batches', 'one token later'),
+    'y is two later': (changed('batches', '(len(ids) - 1)//batch', '(len(ids) - 2)//batch') | {'batches': TIED['batches'].replace('- 1)//', '- 2)//').replace('ids[1:n*batch+1]', 'ids[2:n*batch+2]')}, 'batches', 'one token later'),
     'the last y is the first token': (changed('batches', 'y[:, k:k+length]', 'x[:, k:k+length].roll(-1, 1)'), 'batches', 'comes next'),
     'lines mixed up': (changed('batches', 'ids[:n*batch].view(batch, n), ids[1:n*batch+1].view(batch, n)', 'ids[:n*batch].view(n, batch).t(), ids[1:n*batch+1].view(n, batch).t()'), 'batches', 'mixes the lines up'),
     'rows that do not go on': (changed('batches', TIED['batches'][TIED['batches'].index('    n ='):TIED['batches'].index('exercise')], """    for k in range(0, len(ids) - batch*length, batch*length):

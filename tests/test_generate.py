@@ -8,7 +8,8 @@ from torch.nn import functional as F
 from fastlessons.samples.reviews import make_turns
 from fastlessons.samples.scripts import CAST, make_scripts
 from fastlessons.samples.tunes import make_tunes
-from fastlessons.text.generate import (Attention, Block, Memory, Writer, attend, bar_places, draw, in_rows, join_words, longest_copy, next_chances, read_scenes,
+from fastlessons.text.clean import read_scenes
+from fastlessons.text.generate import (Attention, Block, Memory, Writer, attend, bar_places, draw, in_rows, join_words, longest_copy, next_chances,
                                        script_words, sees_the_future, token_loss, write)
 from fastlessons.train import Batches, Checkpoint, fit
 

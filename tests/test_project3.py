@@ -128,8 +128,9 @@ def counted(learned, new, n=5):
     return float(np.exp(np.mean(nats)))
 
 @pytest.mark.slow
-def test_a_whole_review(tmp_path):
+def test_a_whole_review(tmp_path, monkeypatch):
     "In processes of its own, with a training that is far too short: all other lines are met."
+    monkeypatch.setattr(p3, 'SCENES', (60, 20))   # of the reviewer's side
     path = tmp_path/'mine.ipynb'
     path.write_text(nbformat.writes(handed_in(changed('fit_scripts', 'epochs=2, lr=1e-2, batch=24', 'epochs=1, lr=1e-2, batch=128', changed('fit_scripts', 'd=64, size=128', 'd=16, size=16')))), encoding='utf-8')
     r = review.review(P3, path, Limits(cell=200))

@@ -1,12 +1,12 @@
 "From sentence to sentence: the grammar and its judge, pairs, batches, networks, and the Translator."
-import math, warnings
+import warnings
 
 import numpy as np, pandas as pd, pytest, torch
 from sklearn.exceptions import NotFittedError
 from torch.nn import functional as F
 
 from conftest import refuses
-from fastlessons.samples.grammar import alignment, judge, make_pairs, translate_back, translate_right
+from fastlessons.samples.grammar import alignment, judge_translation, make_pairs, translate_back, translate_right
 from fastlessons.text.pairs import Words, bleu, check_pairs, cut, describe_pairs, join, pad_rows, read_pairs, split_pairs
 from fastlessons.text.seq2seq import PairBatches, Seq2Seq, Transformer, Translator, attention, count_dictionary
 
@@ -23,26 +23,26 @@ def test_pairs_are_seeded_and_different(made):
 
 def test_one_right_translation_and_one_way_back(made):
     for en, fr in zip(*made):
-        assert translate_right(en) == fr and translate_back(fr) == [en] and judge(en, fr) == ''
-        assert judge(en, fr.upper()) == ''
+        assert translate_right(en) == fr and translate_back(fr) == [en] and judge_translation(en, fr) == ''
+        assert judge_translation(en, fr.upper()) == ''
 
 @pytest.mark.parametrize('en,fr', [
     ('she eats an apple .', 'elle mange une pomme .'), ('i help the old bird .', "j'aide le vieil oiseau ."),
     ('does this uncle sleep near the park ?', 'est-ce que cet oncle dort près du parc ?'),
     ('we do not buy an egg .', "nous n'achetons pas d'œuf ."), ('he did not wait near the hotel .', "il n'a pas attendu près de l'hôtel ."),
     ('the black cat that i see laughs .', 'le chat noir que je vois rit .'), ('my aunt works because they sleep .', "ma tante travaille parce qu'ils dorment ."),
-    ('these new cars are expensive .', 'ces nouvelles voitures sont chères .'), ('a mouse that eats two cakes will dance .', 'une souris qui mange deux gâteaux va danser .')])
+    ("three old students help the old bird .", "trois vieux étudiants aident le vieil oiseau ."), ('these new cars are expensive .', 'ces nouvelles voitures sont chères .'), ('a mouse that eats two cakes will dance .', 'une souris qui mange deux gâteaux va danser .')])
 def test_french_as_a_teacher_wants_it(en, fr): assert translate_right(en) == fr
 
 @pytest.mark.parametrize('said,says', [
     ('le petite chat noir dort .', "word 2: 'petite' instead of 'petit'"), ('le petit noir chat dort .', "word 3: 'noir' instead of 'chat'"),
     ('le petit chat noir dort', "ends before '.'"), ('le petit chat noir dort . .', 'too much'), ('', "ends before 'le'")])
-def test_the_judge_says_what_is_wrong(said, says): assert says in judge('the small black cat sleeps .', said)
+def test_the_judge_says_what_is_wrong(said, says): assert says in judge_translation('the small black cat sleeps .', said)
 
 def test_what_the_grammar_cannot_read():
     for bad in ('', 'cat', 'the cat sleeps', 'the cats sleeps .', 'a apple is red .', 'le chat dort .'):
-        refuses(ValueError, lambda: judge(bad, 'x'), 'no sentence')
-    for bad in (None, 3, ['the cat sleeps .']): refuses(TypeError, lambda: judge(bad, 'x'), 'Expected')
+        refuses(ValueError, lambda: judge_translation(bad, 'x'), 'no sentence')
+    for bad in (None, 3, ['the cat sleeps .']): refuses(TypeError, lambda: judge_translation(bad, 'x'), 'Expected')
     assert translate_back('le chat manger .') == [] and translate_back('') == []
 
 def test_alignment():
@@ -53,7 +53,7 @@ def test_alignment():
 def test_the_verb_comes_last_in_japanese():
     assert translate_right('the cat that i see eats an apple .', 'japanese') == 'watashi ga miru neko wa ringo o tabemasu .'
     assert translate_right('she sleeps because he sings .', 'japanese') == 'kare wa utaimasu kara kanojo wa nemurimasu .'
-    for en, ja in zip(*make_pairs(60, 5, 'japanese')): assert judge(en, ja, 'japanese') == '' and en in translate_back(ja, 'japanese')
+    for en, ja in zip(*make_pairs(60, 5, 'japanese')): assert judge_translation(en, ja, 'japanese') == '' and en in translate_back(ja, 'japanese')
 
 # Tokens and pairs
 

@@ -128,7 +128,7 @@ def about_top(nb, name):
     bullets = re.findall(r'^- .+', nb.cells[i].source[start:], re.M)
     if len(bullets) != 3: yield f'{len(bullets)} things under "You will", 3 expected'
 
-EXTRA = {'app': r'deploy\.web import', 'onnx': 'export_classifier', 'sheets': r'fastlessons sheet|sheets\.', 'nlp': r'text\.encoder import'}   # what a lesson uses -> the extra that brings it
+EXTRA = {'bleu': r'\bboth_scores\(', 'app': r'deploy\.web import', 'onnx': 'export_classifier', 'sheets': r'fastlessons sheet|sheets\.', 'nlp': r'text\.encoder import'}   # what a lesson uses -> the extra that brings it
 REAL = ("To run this lesson on the real data, give `get_data` a second argument: `'full'` to download them, or the folder where you have them; "
         '`!fastlessons data` lists what there is, with size and licence.')
 
@@ -154,7 +154,7 @@ def about_size(nb):
     if len(code(nb)) > 70: yield f'{len(code(nb))} code cells: two lessons?'
     if n > 230: yield f'{n} lines of code: two lessons?'
     of_its_own = any(re.match(r'#\| default_exp (text\.)?\w+$', c.source, re.M) for c in code(nb))   # the lesson is a module of the library, not the simple version of one
-    if (n := sum(statements(c) - docstrings(c) for c in exported)) > (150 if of_its_own else 90): yield f'{n} lines that are exported: a module of its own?'
+    if (n := sum(statements(c) - docstrings(c) for c in exported)) > (180 if of_its_own else 90): yield f'{n} lines that are exported: a module of its own?'
     if statistics.median(statements(c) for c in code(nb) if c not in exported) > 4: yield 'half of the code cells have more than 4 lines'
     for c in code(nb):
         if re.search(r'KAGGLE_|COLAB_|google\.colab|cuda\.is_available', c.source): yield f'the cell asks where it runs: {c.source[:60]}'

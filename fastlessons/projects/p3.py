@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['NAMES', 'REFUSED', 'TRAINS', 'SCENES', 'GOAL', 'COUNTED', 'COPIED', 'ask_split_words', 'ask_make_tables',
-           'ask_batches', 'ask_network', 'ask_train', 'ask_write_script', 'ask_fit_scripts', 'ask_score', 'ask_scripts']
+           'ask_batches', 'ask_script_net', 'ask_train_net', 'ask_write_script', 'ask_fit_scripts', 'ask_score',
+           'ask_scripts']
 
 # %% ../../nbs/lib/projects/p3.ipynb #b0abc55b
 import re
@@ -22,12 +23,12 @@ NAMES = ['split_words', 'make_tables', 'batches', 'ScriptNet', 'train', 'write_s
          'fit_scripts']   # what the learner writes
 
 # What the learner's functions may not import: they have the gaps in them.
-REFUSED = ['fastlessons.text.generate', 'fastlessons.text.rnn', 'fastlessons.text.lm',
+REFUSED = ['fastlessons.text.generate', 'fastlessons.text.rnn',
            'fastlessons.projects', 'transformers']
 
 # Questions that train -> which part of a cell's time they get. After one that did not
 # end, no other is asked.
-TRAINS = dict(ask_train=.5, ask_fit_scripts=1)
+TRAINS = dict(ask_train_net=.5, ask_fit_scripts=1)
 
 _CUT = '\t'   # between tokens, where they travel as one text
 
@@ -230,7 +231,7 @@ def _new_net(mine, n, d, size):
     torch.manual_seed(0)
     return mine['ScriptNet'](n, d, size)
 
-def ask_network(
+def ask_script_net(
     mine:dict, # the learner's definitions
     ids:np.ndarray, # texts (rows, places)
     rows:np.ndarray, # the same, but all rows but the last are others
@@ -249,7 +250,7 @@ def ask_network(
 
 # %% ../../nbs/lib/projects/p3.ipynb #5c6b15cd
 def _texts(n, seed):
-    "Return texts for `ask_network`."
+    "Return texts for `ask_script_net`."
     rng = np.random.default_rng(seed)
     ids = rng.integers(1, n, (3, 8))
     other = (ids + 1) % n
@@ -291,13 +292,13 @@ def _about_network(got, n):
 # %% ../../nbs/lib/projects/p3.ipynb #24a4b568
 @cases('P3.4')
 def _(ScriptNet):
-    got = ask_network(dict(ScriptNet=ScriptNet), n=7, **_texts(7, 1))
+    got = ask_script_net(dict(ScriptNet=ScriptNet), n=7, **_texts(7, 1))
     yield from _as_cases(_about_network(got, 7))
 
 @rubric_line('P3', 'The network remembers', about='ScriptNet')
 def _(ask):
     for n in (11, 30):
-        got = ask(ask_network, n=n, **_texts(n, n))
+        got = ask(ask_script_net, n=n, **_texts(n, n))
         wrong = _first_wrong(_about_network(got, n), 'ScriptNet')
         if wrong: return wrong
     return met('It remembers, hands its state on, and does not see what comes next.')
@@ -313,7 +314,7 @@ def _nats(net, ids):
         found.append(-scores[0].log_softmax(-1).gather(-1, y[:, None])[:, 0])
     return torch.cat(found).double().numpy()
 
-def ask_train(
+def ask_train_net(
     mine:dict, # the learner's definitions
     ids:np.ndarray, # a text to learn
     new:np.ndarray, # a text to score
@@ -366,12 +367,12 @@ _DETACH = 'backward through the graph a second time'
 def _(both):
     ScriptNet, train = both if isinstance(both, (list, tuple)) else (None, None)
     mine = dict(ScriptNet=ScriptNet, train=train)
-    got = ask_train(mine, ids=_blocks(400, 1), new=_blocks(100, 2), **_WAY)
+    got = ask_train_net(mine, ids=_blocks(400, 1), new=_blocks(100, 2), **_WAY)
     yield from _as_cases(_about_train(got))
 
 @rubric_line('P3', 'Training learns', about='train')
 def _(ask):
-    try: got = ask(ask_train, ids=_blocks(400, 3), new=_blocks(100, 4), **_WAY)
+    try: got = ask(ask_train_net, ids=_blocks(400, 3), new=_blocks(100, 4), **_WAY)
     except Exception as e:
         if _DETACH not in str(e): raise
         return needs_work('The state of a batch still hangs on the batch before it.',
