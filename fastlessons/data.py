@@ -226,7 +226,7 @@ DATASETS = dict(
         lessons=('18',),
         sample='invented tunes, written by a small grammar of this project'),
     translation=DataSet(
-        title='Tatoeba: English-French sentence pairs',
+        title='Tatoeba: English and French pairs',
         items='167,130 pairs', mb=6,
         licence='CC BY 2.0 FR',
         home='https://www.manythings.org/anki/',
@@ -240,7 +240,7 @@ DATASETS = dict(
         top='fra-eng',
         drawn='sentences of a small grammar, with their translations'),
     multi30k=DataSet(
-        title='Multi30k: captions, English and French',
+        title='Multi30k: English-French captions',
         items='29,000 pairs', mb=2,
         licence='research use, no open licence stated',
         home='https://github.com/multi30k/dataset',
