@@ -2212,6 +2212,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                            'fastlessons.simple.collab.train_dot': ('collab.html#train_dot', 'fastlessons/simple/collab.py'),
                                            'fastlessons.simple.collab.watch_counts': ( 'collab.html#watch_counts',
                                                                                        'fastlessons/simple/collab.py')},
+            'fastlessons.simple.deep': {'fastlessons.simple.deep.he': ('deep.html#he', 'fastlessons/simple/deep.py')},
             'fastlessons.simple.deployment': { 'fastlessons.simple.deployment.by_loss': ( 'deployment.html#by_loss',
                                                                                           'fastlessons/simple/deployment.py'),
                                                'fastlessons.simple.deployment.predict_simply': ( 'deployment.html#predict_simply',

@@ -90,9 +90,10 @@ def activations(
     return found
 
 # %% ../nbs/lib/layers.ipynb #a85e9cd7
-def fast_bf16()->bool: # True if it does
+def fast_bf16()->'bool | None': # True if it does; None: this PyTorch cannot tell
     "Tell whether this processor multiplies bfloat16 faster than float32."
-    features = getattr(torch.cpu, 'get_capabilities', dict)()
+    if not hasattr(torch.cpu, 'get_capabilities'): return None
+    features = torch.cpu.get_capabilities()
     return any(has for name, has in features.items() if 'bf16' in name)
 
 # %% ../nbs/lib/layers.ipynb #0b3f8c6b

@@ -97,9 +97,11 @@ def _check_shapes(preds, yb):
               f'the answers {tuple(yb.shape)}')
     if yb.is_floating_point():
         if preds.shape == yb.shape: return
+        classes = preds.ndim > yb.ndim and preds.shape[-1] > 1
         raise ValueError(f'{shapes}. Expected the same; else one is stretched to fit '
                          'the other. yb[:,None] adds a dimension, '
-                         'preds.squeeze(1) removes one.')
+                         'preds.squeeze(1) removes one.' +
+                         ' Labels are whole numbers: yb.long().'*classes)
     known = yb[yb != -100]   # PyTorch's number for answers that do not count
     if not len(known): return
     lo, hi = known.min(), known.max()

@@ -6,7 +6,7 @@ from torch import nn
 
 from conftest import ROOT
 from fastlessons import check
-from fastlessons.layers import activations
+from fastlessons.layers import activations, fast_bf16
 from fastlessons.train import Augment, Batches, Device, EarlyStopping, fit, seconds_a_step
 
 def data(n=40):
@@ -117,6 +117,11 @@ def test_activations_of_a_layer_that_is_not_there():
     with pytest.raises(ValueError, match='Linear'): activations(model, data()[0], nn.Tanh)
     with pytest.raises(RuntimeError): activations(model, torch.randn(3, 9))
     assert model.training and not any(m._forward_hooks for m in model.modules())   # no hook is left after an error
+
+def test_a_pytorch_that_cannot_tell_about_bfloat16(monkeypatch):
+    assert fast_bf16() in (True, False)
+    monkeypatch.delattr(torch.cpu, 'get_capabilities', raising=False)
+    assert fast_bf16() is None
 
 # Times of a graphics card
 

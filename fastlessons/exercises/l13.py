@@ -118,6 +118,7 @@ def five_networks()->'np.ndarray': # four axes
         x = range(1, len(lines['A']) + 1)
         scale = dict(yscale='log') if k < 2 else {}
         plot_lines(lines, x, colours, ax=ax, title=title, **scale)
+        for line, width in zip(ax.lines, (5, 4, 3, 2, 1)): line.set_linewidth(width)
         ax.title.set_size(10)
     return axs
 
@@ -194,7 +195,9 @@ def diagnosis():
 # %% ../../nbs/lib/exercises/l13.ipynb #fa21fde5
 @solves('13.3')
 def better(n_in):
-    "Dropout in front of each layer: a fifth of the pixels, half of the hidden numbers."
+    """Dropout in front of each layer: a fifth of the pixels, half of what is hidden.
+
+    A small network, of one hidden layer with eight units, is another way."""
     from torch import nn
     return nn.Sequential(nn.Dropout(.2), nn.Linear(n_in, 256), nn.ReLU(),
                          nn.Dropout(.5), nn.Linear(256, 256), nn.ReLU(),

@@ -323,8 +323,8 @@ def _(Translator):
 @rubric_line('P4', 'The network reads and writes', about='Translator')
 def _(ask):
     for n in (12, 30):
-        wrong = _first_wrong(_about_network(ask(ask_translator_net, **_changes(n, n)), n),
-                             'Translator')
+        got = ask(ask_translator_net, **_changes(n, n))
+        wrong = _first_wrong(_about_network(got, n), 'Translator')
         if wrong: return wrong
     return met('It looks at each word and at no padding, and the error reaches the '
                'encoder.')
