@@ -240,6 +240,8 @@ def test_bad_input_is_refused(translator):
     for bad in (None, 3, ['a', 3], {'a': 1}): refuses((TypeError, ValueError), lambda: translator.translate(bad), 'text')
     for bad in (0, -1, 1.5, '2'): refuses((TypeError, ValueError), lambda: translator.translate('a cat', bad), 'beam')
     refuses(ValueError, lambda: translator.score(EN, FR[:3]), '20 sources and 3 targets')
+    refuses(ValueError, lambda: translator.nats(EN, FR[:3]), '20 sources and 3 targets')
+    assert translator.nats(EN[:1], [''])[0] > translator.nats(EN[:1], FR[:1])[0]   # a model may say nothing
     refuses(NotFittedError, lambda: Translator().translate('a'), 'fit(sources, targets)')
     refuses(ValueError, lambda: Translator('gru'), 'gru')
     refuses(ValueError, lambda: Translator(reads='sideways'), 'sideways')

@@ -60,10 +60,11 @@ def check_pairs(
         'There are no pairs. Expected one sentence and its translation, at least.')
     return tuple(given.values())
 
-def _only(texts, name):
+def _only(texts, name, empty=False):
     "Return a list of sentences. Raises TypeError, ValueError with the rows"
     rows = texts.index if hasattr(texts, 'iloc') else None
-    return only_texts(pd.Series(as_texts(texts, name), rows, dtype=object, name=name))
+    column = pd.Series(as_texts(texts, name), rows, dtype=object, name=name)
+    return only_texts(column, empty=empty)
 
 # %% ../../nbs/lib/text/pairs.ipynb #p19c009
 def read_pairs(
@@ -264,11 +265,12 @@ class PairModel(Saved):
     @torch.no_grad()
     def nats(self,
         sources:'Iterable', # sentences (n,)
-        targets:'Iterable', # translations, right ones or not (n,)
+        targets:'Iterable', # translations, right or not, even empty ones (n,)
     )->np.ndarray: # for each the mean (n,); raises TypeError, ValueError
         "Tell how much the tokens of translations, and <end>, surprise the network."
-        sources, targets = check_pairs(sources, targets)
         self._look_at(sources)
+        sources, targets = _only(sources, 'sources'), _only(targets, 'targets', True)
+        check_same_length(sources=sources, targets=targets)
         found = []
         for x, y in zip(*self._encode(sources, targets)):
             y = torch.tensor([[Words.start_id, *y, Words.end_id]])
