@@ -302,7 +302,7 @@ class Transformer(nn.Module):
         return self.norms[0](x), there
 
     # new words (n, m) -> their scores (n, m, words), all words so far, the shares
-    def decode(self, ids:torch.Tensor, seen:tuple, memory=None)->tuple:
+    def decode(self, ids:torch.Tensor, seen:tuple, memory:torch.Tensor=None)->tuple:
         words = ids if memory is None else torch.cat([memory, ids], 1)
         earlier = torch.ones(words.shape[1], words.shape[1], dtype=torch.bool).tril()
         x = self._begin(1, words)
