@@ -262,6 +262,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'fastlessons.core.check_rows': ('lib/core.html#check_rows', 'fastlessons/core.py'),
                                   'fastlessons.core.check_same_length': ('lib/core.html#check_same_length', 'fastlessons/core.py'),
                                   'fastlessons.core.check_same_rows': ('lib/core.html#check_same_rows', 'fastlessons/core.py'),
+                                  'fastlessons.core.did_you_mean': ('lib/core.html#did_you_mean', 'fastlessons/core.py'),
                                   'fastlessons.core.distinct': ('lib/core.html#distinct', 'fastlessons/core.py'),
                                   'fastlessons.core.document': ('lib/core.html#document', 'fastlessons/core.py'),
                                   'fastlessons.core.exact_key': ('lib/core.html#exact_key', 'fastlessons/core.py'),
