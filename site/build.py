@@ -209,6 +209,8 @@ def sources(out):
                  NBS/'glossary.ipynb']: prepare(path, out)
     if (out/'pictures').exists(): (out/'pictures').rename(out/'extra/pictures')
     shutil.copytree(NBS/'images', out/'images')
+    shutil.copytree(SITE/'static', out/'static')
+    shutil.copy(SITE/'conf.py', out)
     (out/'index.md').write_text(front(), encoding='utf-8')
     shutil.copy(ROOT/'benchmarks/RESULTS.md', out/'results.md')
     reference(out)
@@ -219,7 +221,7 @@ def build(source=ROOT/'build/site_source', out=ROOT/'build/site'):
     sources(source)
     shutil.rmtree(out, ignore_errors=True)
     command = [sys.executable, '-m', 'sphinx', '-W', '--keep-going', '-q', '-b', 'html',
-               '-c', SITE, source, out, '-d', source.parent/'site_doctrees']
+               source, out, '-d', source.parent/'site_doctrees']
     subprocess.run(command, check=True)
     print(f'The site: {out/"index.html"}')
 

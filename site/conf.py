@@ -2,7 +2,7 @@
 import json, re
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).parent   # build.py puts this file among the sources
 project, author = 'fastlessons', 'the fastlessons authors'
 extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.viewcode', 'sphinx_design', 'sphinx_copybutton']
 nb_execution_mode = 'off'
@@ -11,9 +11,9 @@ myst_enable_extensions = ['colon_fence']
 myst_heading_anchors = 4
 default_role = 'code'   # what stands between backticks in a docstring
 html_theme, html_title = 'furo', 'fastlessons'
-html_static_path, html_css_files = [str(Path(__file__).parent/'static')], ['site.css']
-html_extra_path = [str(ROOT/'build/site_source/extra')]
-exclude_patterns = ['extra', 'taught.json']
+html_static_path, html_css_files = ['static'], ['site.css']
+html_extra_path = ['extra']
+exclude_patterns = ['extra']
 html_copy_source = html_show_sourcelink = False
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'description'
@@ -33,7 +33,7 @@ def field(line):
     name = {'Returns': 'returns', 'Raises': 'raises'}.get(m[3]) or f'param {m[1].lstrip("*")}'
     return f':{name}: {plain(m[2] or m[4])}'
 
-TAUGHT = json.loads((ROOT/'build/site_source/taught.json').read_text())
+TAUGHT = json.loads((HERE/'taught.json').read_text())
 
 def lessons(name):
     "Return the line that leads to the lessons with this function."
