@@ -158,7 +158,7 @@ def lesson_links(name, up):
     return f' {", ".join(found).capitalize()}.' if found else ''
 
 def module_page(name, made, out):
-    "Write the page of a module; return its place in lib."
+    "Write the page of a module. The map leads to it: a menu with all of them would be on every page."
     folder = out/'lib'
     if made.is_relative_to(NBS/'lib'): path = made.relative_to(NBS/'lib').with_suffix('.md')
     else: path = Path('lessons', f'{name}.md')   # a lesson makes it
@@ -167,7 +167,10 @@ def module_page(name, made, out):
     target = github(f'nbs/{place}') if place[:4] == 'lib/' else up + place
     module = f'fastlessons.{name}'.removesuffix('.__init__')
     (folder/path).parent.mkdir(parents=True, exist_ok=True)
-    (folder/path).write_text(f"""# `{module}`
+    (folder/path).write_text(f"""---
+orphan: true
+---
+# `{module}`
 
 Made by [{place}]({target}).{lesson_links(name, up)}
 
@@ -176,16 +179,13 @@ Made by [{place}]({target}).{lesson_links(name, up)}
    :members:
 ```
 """, encoding='utf-8')
-    return path.with_suffix('').as_posix()
 
 def reference(out):
     "Write a page for each module, and the map of all."
-    names = [module_page(name, maintain.maker(name, source), out)
-             for name, source in maintain.modules().items()]
+    for name, source in maintain.modules().items(): module_page(name, maintain.maker(name, source), out)
     index = nbformat.read(NBS/'lib/index.ipynb', 4).cells[0].source
     table = LINK.sub(link_from('lib'), maintain.library_map(NBS/'lib'))
-    tree = '\n'.join(['```{toctree}', ':hidden:', '', *sorted(names), '```'])
-    (out/'lib/index.md').write_text(f'{index}\n\n{table}\n\n{tree}\n', encoding='utf-8')
+    (out/'lib/index.md').write_text(f'{index}\n\n{table}\n', encoding='utf-8')
 
 def imported(path):
     "Name what a notebook imports from the library, e.g. 'fastlessons.collab.fit_ratings'."
