@@ -709,8 +709,9 @@ def _too_low(here, there):
     "Say what to do about a share; `there` is that of the training pictures."
     if there > here + .2: return (
         f' Of its training pictures {there:.0%} are right: it has learned by heart.',
-        'More variety: flip and shift the pictures of each batch at random. Or fewer '
-        'epochs, dropout, a smaller network.')
+        'More variety: flip and shift the pictures of each batch at random. Ask for '
+        'the largest number of each channel (`AdaptiveMaxPool2d(1)`) instead of all '
+        'places: a thing may be anywhere. Or fewer epochs, dropout.')
     return (f' Of its training pictures {there:.0%} are right, not many more.',
             'More epochs, one more block, more channels, batch norm, a learning rate '
             'of .003 to .02, which falls towards the end.')
