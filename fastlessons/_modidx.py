@@ -2677,6 +2677,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'fastlessons.text.pairs.Words.tokens': ( 'lib/text/pairs.html#words.tokens',
                                                                                  'fastlessons/text/pairs.py'),
                                         'fastlessons.text.pairs._only': ('lib/text/pairs.html#_only', 'fastlessons/text/pairs.py'),
+                                        'fastlessons.text.pairs._unknown': ('lib/text/pairs.html#_unknown', 'fastlessons/text/pairs.py'),
                                         'fastlessons.text.pairs.bleu': ('lib/text/pairs.html#bleu', 'fastlessons/text/pairs.py'),
                                         'fastlessons.text.pairs.both_scores': ( 'lib/text/pairs.html#both_scores',
                                                                                 'fastlessons/text/pairs.py'),
