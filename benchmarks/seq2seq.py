@@ -71,13 +71,14 @@ class Watch:
 
 def grammar(name, kind, how):
     sources, targets = make_pairs(18_000)
-    learn, test = (sources[500:], targets[500:]), (sources[:500], targets[:500])
+    learn, test = (sources[1000:], targets[1000:]), (sources[:1000], targets[:1000])
     length = np.array([len(cut(s)) for s in test[0]])
     def judge(net):
         net.net.eval()
         right = np.array(net.translate(test[0])) == test[1]
-        return f'{right.mean():.1%}, of 14 tokens or more {right[length >= 14].mean():.1%}'
-    trained(name, '17,500 pairs of the grammar', kind, learn, how, judge, 'exact')
+        parts = [f'of {(length >= n).sum()} with {n} tokens or more {right[length >= n].mean():.1%}' for n in (14, 19)]
+        return ', '.join([f'{right.mean():.1%}', *parts])
+    trained(name, '17,000 pairs of the grammar', kind, learn, how, judge, 'exact')
 
 def real(name, on, learn, sources, rights, settings, how):
     lower = [[join(cut(r)) for r in right] for right in rights]
