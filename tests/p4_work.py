@@ -1,11 +1,5 @@
 "Work that learners hand in for project 4: right solutions in two styles, and wrong ones, as code in the starter's gaps."
-import re
-
-import nbformat
-
-from conftest import ROOT
-
-STARTER = ROOT/'nbs/projects/4_translate.ipynb'
+from work import Work
 
 # GRUs, packed sentences, one word at a time.
 PACKED = dict(
@@ -185,24 +179,8 @@ ANSWERS = ['It would say <pad> nearly always, because most places are padding.',
 TITLES = dict(run='It runs from top to bottom', batch='Sentences become numbers and batches', attention='Attention looks where there are words', network='The network reads and writes',
               train='Training learns words, not padding', end='The end stops it', sentences='It translates sentences that it has never seen', questions='The questions are answered')
 
-def changed(gap, old, new, of=PACKED):
-    "Return a solution with another line in one gap."
-    assert old in of[gap], old
-    return {**of, gap: of[gap].replace(old, new)}
-
-def handed_in(gaps, answers=ANSWERS):
-    "Return the starter with code in its gaps and answers to its questions."
-    nb = nbformat.read(STARTER, 4)
-    for c in nb.cells:
-        if c.cell_type == 'code':
-            gap = next((g for g in PACKED if re.search(rf'^(def|class) {g}\(', c.source, re.M) and re.search(r'^ +\.\.\.$', c.source, re.M)), None)
-            if gap in gaps: c.source = gaps[gap].strip()
-            c.outputs, c.execution_count = [], None
-        if c.cell_type == 'markdown' and '**Your answer:**' in c.source:
-            first, *parts = c.source.split('**Your answer:**')
-            assert len(parts) == len(ANSWERS)
-            c.source = first + ''.join(f'**Your answer:** {a}{p}' for a, p in zip(answers, parts))
-    return nb
+P4 = Work('P4', '4_translate.ipynb', PACKED, ANSWERS, TITLES)
+STARTER, changed, handed_in, defined, here = P4.starter, P4.changed, P4.handed_in, P4.defined, P4.here
 
 # name -> the work, the line of the rubric that tells, and a word that its verdict must hold
 WRONG = {

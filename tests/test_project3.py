@@ -1,7 +1,5 @@
 "Project 3: right solutions pass, wrong ones get the right advice. One network is trained as a learner would; all else is small."
 import sys
-from contextlib import redirect_stdout
-from io import StringIO
 
 import nbformat, numpy as np, pytest
 
@@ -9,25 +7,10 @@ from fastlessons import check, course, review
 from fastlessons.projects import p3
 from fastlessons.projects.guard import Limits
 from fastlessons.projects.rubric import RUBRICS
-from fastlessons.projects.worker import Stopped, _load, pack, unpack
-from p3_work import PLAIN, STARTER, TIED, TITLES, WRONG, changed, handed_in
+from fastlessons.projects.worker import _load
+from p3_work import PLAIN, STARTER, TIED, TITLES, WRONG, changed, defined, handed_in, here
 
 P3 = course.find_project('P3')
-
-def defined(gaps):
-    "Run a solution's definitions here; return what they define."
-    ns = {}
-    with redirect_stdout(StringIO()):
-        for _, source in review.definitions(handed_in(gaps), check.load('P3').NAMES): exec(source, ns)
-    return ns
-
-def here(gaps, *lines, **more):
-    "Judge lines of the rubric in this process, which is quick; what is asked and answered is packed as if it were not."
-    ns, statements = defined(gaps) | more, review._statements(handed_in(gaps))
-    def ask(f, **given):
-        try: return unpack(pack(f(ns, **unpack(pack(given)))))
-        except Exception as e: raise Stopped(type(e).__name__, str(e), 'code cell 0', asked=f.__name__) from e
-    return {x: review._judge(RUBRICS['P3'][TITLES[x]], ask, statements) for x in lines}
 
 QUICK = 'words', 'batches', 'network', 'write'
 

@@ -10,13 +10,14 @@ __all__ = ['NAMES', 'REFUSED', 'TRAINS', 'SCENES', 'GOAL', 'COUNTED', 'COPIED', 
 # %% ../../nbs/lib/projects/p3.ipynb #b0abc55b
 import re
 from collections import Counter
-from io import BytesIO
 
 import numpy as np
 
 from .. import core
 from ..check import cases
-from .rubric import met, needs_work, refuse_gap, rubric_line
+from .rubric import (as_cases, bars, first_wrong, from_seed, met,
+                                         needs_work, png, refuse_gap, rubric_line, same,
+                                         short, there_and_back)
 
 # %% ../../nbs/lib/projects/p3.ipynb #4d46bbc0
 NAMES = ['split_words', 'make_tables', 'batches', 'ScriptNet', 'train', 'write_script',
@@ -31,19 +32,6 @@ REFUSED = ['fastlessons.text.generate', 'fastlessons.text.rnn',
 TRAINS = dict(ask_train_net=.5, ask_fit_scripts=1)
 
 _CUT = '\t'   # between tokens, where they travel as one text
-
-# %% ../../nbs/lib/projects/p3.ipynb #bc222742
-def _first_wrong(points, about):
-    "Return the verdict on the first point that does not hold; None if all do."
-    for expected, holds, todo in points:
-        if not holds:
-            return needs_work(f'Expected of `{about}`: {expected}.', todo, about)
-
-def _as_cases(points):
-    "Yield points as the cases of an exercise: what to do is their hint."
-    for expected, holds, todo in points: yield f'{expected}. {todo}', holds
-
-def _short(x): return np.array2string(np.asarray(x), separator=', ', threshold=40)
 
 # %% ../../nbs/lib/projects/p3.ipynb #b4dd3d8e
 def ask_split_words(
@@ -106,14 +94,10 @@ def _about_tables(tokens, got):
            f'for {less[:3]}', not less, 'Marks and ends of lines are tokens like all '
            'others.')
     yield (f'the numbers from 0 to {len(known) - 1}, each of them once; yours gave '
-           f'{_short(sorted(number_of.values()))}',
+           f'{short(sorted(number_of.values()))}',
            sorted(number_of.values()) == list(range(len(known))),
            'Number the *different* words: `enumerate` counts without a gap.')
-    wrong = [(w, b) for w, b in zip(words, back) if w != b]
-    says = f'; yours turned {wrong[0][0]!r} into {wrong[0][1]!r}' if wrong else ''
-    yield (f'the same word again after a way through both tables{says}', not wrong,
-           'Make the second table out of the first, so that they cannot differ: '
-           '`{k: word for word, k in number_of.items()}`.')
+    yield there_and_back(words, back)
     yield (f'{len(known)} entries in both tables; yours has {got["n"]} in the second',
            got['n'] == len(known), 'Make the second table out of the first.')
 
@@ -125,14 +109,14 @@ _TEXTS = ("Ivo: I'm late, Salma!\nSalma: Why?",
 def _(split_words):
     for text in _TEXTS[:1]:
         got = ask_split_words(dict(split_words=split_words), text)
-        yield from _as_cases(_about_split(text, got['tokens']))
+        yield from as_cases(_about_split(text, got['tokens']))
 
 _TOKENS = 'b a b , a \n b , \n once'.split(' ')
 
 @cases('P3.2')
 def _(make_tables):
     got = ask_make_tables(dict(make_tables=make_tables), _CUT.join(_TOKENS))
-    yield from _as_cases(_about_tables(_TOKENS, got))
+    yield from as_cases(_about_tables(_TOKENS, got))
 
 # %% ../../nbs/lib/projects/p3.ipynb #22202cae
 @rubric_line('P3', 'Words become numbers, and come back', about='make_tables')
@@ -140,11 +124,11 @@ def _(ask):
     scenes, _ = _scenes(3, seed=11)
     for text in (*_TEXTS, scenes):
         got = ask(ask_split_words, text=text)['tokens']
-        wrong = _first_wrong(_about_split(text, got), 'split_words')
+        wrong = first_wrong(_about_split(text, got), 'split_words')
         if wrong: return wrong
     for tokens in (_TOKENS, _split(scenes)):
         got = ask(ask_make_tables, tokens=_CUT.join(tokens))
-        wrong = _first_wrong(_about_tables(tokens, got), 'make_tables')
+        wrong = first_wrong(_about_tables(tokens, got), 'make_tables')
         if wrong: return wrong
     return met('No mark and no line gets lost, and each number leads back to its word.')
 
@@ -182,15 +166,15 @@ def _about_batches(ids, batch, length, got):
                'Cut the tensor `ids`, and leave its numbers as they are.')
         at, after = (np.vectorize(where.get)(part) for part in (x, y))
         yield (f'in y, for each token of x, the one that comes next in the text; yours '
-               f'gave {_short(y[0])} for {_short(x[0])}', bool((after == at + 1).all()),
+               f'gave {short(y[0])} for {short(x[0])}', bool((after == at + 1).all()),
                'y is the text from one token later on. Cut x and y at the same places.')
         yield (f'neighbours of the text side by side in a row; yours gave the row '
-               f'{_short(x[0])}', bool((np.diff(at) == 1).all()),
+               f'{short(x[0])}', bool((np.diff(at) == 1).all()),
                '`view(batch, -1)` keeps neighbours together; `view(-1, batch)`, or a '
                'transpose, mixes the lines up.')
         if k: yield ('each row of a batch to go on where this row of the last batch '
-                     f'ended; yours ended with {_short(last[:, -1])} and goes on with '
-                     f'{_short(x[:, 0])}', bool((at[:, 0] == before[:, -1] + 1).all()),
+                     f'ended; yours ended with {short(last[:, -1])} and goes on with '
+                     f'{short(x[:, 0])}', bool((at[:, 0] == before[:, -1] + 1).all()),
                      'First cut the whole text into `batch` long rows. Then take '
                      '`length` columns at a time.')
         last, before = x, at
@@ -206,14 +190,14 @@ def _(batches):
     for n, batch, length in ((13, 2, 3), (22, 3, 2)):
         ids = np.arange(n)
         got = ask_batches(dict(batches=batches), ids, batch, length)
-        yield from _as_cases(_about_batches(ids, batch, length, got))
+        yield from as_cases(_about_batches(ids, batch, length, got))
 
 @rubric_line('P3', 'The batches fit together', about='batches')
 def _(ask):
     for n, batch, length in ((200, 4, 7), (61, 1, 5), (301, 5, 20)):
         ids = np.random.default_rng(n).permutation(n) + 3
         got = ask(ask_batches, ids=ids, batch=batch, length=length)
-        wrong = _first_wrong(_about_batches(ids, batch, length, got), 'batches')
+        wrong = first_wrong(_about_batches(ids, batch, length, got), 'batches')
         if wrong: return wrong
     return met('y is one token later than x, and each row goes on in the next batch.')
 
@@ -225,12 +209,6 @@ def _read(net, ids, state=None):
     with torch.no_grad(): scores, state = net(torch.as_tensor(ids), state)
     return scores, state
 
-def _new_net(mine, n, d, size):
-    "Make a learner's network, from a known seed."
-    import torch
-    torch.manual_seed(0)
-    return mine['ScriptNet'](n, d, size)
-
 def ask_script_net(
     mine:dict, # the learner's definitions
     ids:np.ndarray, # texts (rows, places)
@@ -241,7 +219,7 @@ def ask_script_net(
 )->dict: # the scores of each; `again` of the first; `halves`, read in two pieces
     "Ask an untrained network for scores."
     refuse_gap(mine['ScriptNet'], 'forward')
-    net, half = _new_net(mine, n, 8, 12), ids.shape[1]//2
+    net, half = from_seed(mine['ScriptNet'], n, 8, 12), ids.shape[1]//2
     given = dict(ids=ids, rows=rows, later=later, first=first, again=ids)
     got = {name: np.asarray(_read(net, x)[0]) for name, x in given.items()}
     scores, state = _read(net, ids[:, :half])
@@ -258,8 +236,6 @@ def _texts(n, seed):
     rows[:-1], later[:, 4:], first[:, 0] = other[:-1], other[:, 4:], other[:, 0]
     return dict(ids=ids, rows=rows, later=later, first=first)
 
-def _same(a, b): return bool(np.allclose(a, b, atol=1e-5))
-
 def _about_network(got, n):
     "Yield the points of a network."
     s = got['ids']
@@ -269,37 +245,38 @@ def _about_network(got, n):
     yield 'numbers, no NaN', bool(np.isfinite(s).all()), 'Look for a division by 0.'
     sums = s.sum(-1)
     yield ('scores, which may be any numbers; yours are never below 0' +
-           (' and add up to 1' if _same(sums, 1) else ''), bool((s < 0).any()),
+           (' and add up to 1' if same(sums, np.ones_like(sums)) else ''),
+           bool((s < 0).any()),
            'Leave out the softmax or ReLU at the end: `cross_entropy` takes the scores '
            'as they come from the linear layer.')
     yield ('the same scores when a text is read again without a state',
-           _same(s, got['again']), 'Where `state` is None, begin with an empty memory, '
+           same(s, got['again']), 'Where `state` is None, begin with an empty memory, '
            'and keep none in `self`: the next text would find '
            'it there.')
     yield ('the same scores for a text, whatever the other texts of the batch are',
-           _same(s[-1], got['rows'][-1]), 'The rows get mixed up: `nn.LSTM` expects '
+           same(s[-1], got['rows'][-1]), 'The rows get mixed up: `nn.LSTM` expects '
            '(length, batch, d), unless you say `batch_first=True`.')
     yield ('scores that do not know later tokens: at each place only what came so far',
-           _same(s[:, :4], got['later'][:, :4]), 'It reads the answer. Read from left '
+           same(s[:, :4], got['later'][:, :4]), 'It reads the answer. Read from left '
            'to right only: no `bidirectional=True`, no attention without a mask.')
     yield ('scores at the end of a text that depend on its first token',
            bool(abs(s - got['first'])[:, -1].max() > 0), 'Without a memory it knows '
            'the last word only. Put an LSTM or a GRU between table and scores.')
     yield ('the same scores when a text is read in two pieces, and the state of the '
-           'first is given to the second', _same(s, got['halves']), 'Hand `state` to '
+           'first is given to the second', same(s, got['halves']), 'Hand `state` to '
            'the LSTM, `self.lstm(x, state)`, and return the state that it gives back.')
 
 # %% ../../nbs/lib/projects/p3.ipynb #24a4b568
 @cases('P3.4')
 def _(ScriptNet):
     got = ask_script_net(dict(ScriptNet=ScriptNet), n=7, **_texts(7, 1))
-    yield from _as_cases(_about_network(got, 7))
+    yield from as_cases(_about_network(got, 7))
 
 @rubric_line('P3', 'The network remembers', about='ScriptNet')
 def _(ask):
     for n in (11, 30):
         got = ask(ask_script_net, n=n, **_texts(n, n))
-        wrong = _first_wrong(_about_network(got, n), 'ScriptNet')
+        wrong = first_wrong(_about_network(got, n), 'ScriptNet')
         if wrong: return wrong
     return met('It remembers, hands its state on, and does not see what comes next.')
 
@@ -328,7 +305,7 @@ def ask_train_net(
     import torch
     refuse_gap(mine['ScriptNet'], 'forward')
     refuse_gap(mine['train'])
-    net = _new_net(mine, n, 16, 32)
+    net = from_seed(mine['ScriptNet'], n, 16, 32)
     start, before = [p.detach().clone() for p in net.parameters()], _nats(net, new)
     mine['train'](net, torch.tensor(ids), epochs, lr, batch, length)
     moved = [float(abs(p.detach() - q).max()) for p, q in zip(net.parameters(), start)]
@@ -368,7 +345,7 @@ def _(both):
     ScriptNet, train = both if isinstance(both, (list, tuple)) else (None, None)
     mine = dict(ScriptNet=ScriptNet, train=train)
     got = ask_train_net(mine, ids=_blocks(400, 1), new=_blocks(100, 2), **_WAY)
-    yield from _as_cases(_about_train(got))
+    yield from as_cases(_about_train(got))
 
 @rubric_line('P3', 'Training learns', about='train')
 def _(ask):
@@ -378,7 +355,7 @@ def _(ask):
         return needs_work('The state of a batch still hangs on the batch before it.',
                           'Cut it off before the next batch: `v.detach()` for each '
                           'tensor in it; or begin each batch without a state.', 'train')
-    wrong = _first_wrong(_about_train(got), 'train')
+    wrong = first_wrong(_about_train(got), 'train')
     return wrong or met('It learns a language in which one has to remember: '
                         f'{got["after"]:.2f} nats a token, where {_ONCE:.2f} is the '
                         'least.')
@@ -459,8 +436,8 @@ def _about_draws(got, n, temperature):
     p = _CHANCES**(1/temperature)*[0, 1, 1, 1, 1]
     drawn = np.bincount(a[1:], minlength=5)[:5]/n
     yield (f'with temperature {temperature:g}, tokens 1 to 4 drawn with chances '
-           f'{_short((p/p.sum())[1:].round(2))}; yours were drawn with '
-           f'{_short(drawn[1:].round(2))}', bool(abs(drawn - p/p.sum()).max() < .09),
+           f'{short((p/p.sum())[1:].round(2))}; yours were drawn with '
+           f'{short(drawn[1:].round(2))}', bool(abs(drawn - p/p.sum()).max() < .09),
            'Divide the scores by the temperature, then softmax, then draw.')
 
 def _about_writing(ask_it, seed):
@@ -478,12 +455,12 @@ def _about_writing(ask_it, seed):
 @cases('P3.6')
 def _(write_script):
     mine = dict(write_script=write_script)
-    yield from _as_cases(_about_writing(lambda **k: ask_write_script(mine, **k), 1))
+    yield from as_cases(_about_writing(lambda **k: ask_write_script(mine, **k), 1))
 
 @rubric_line('P3', 'It writes, seeded and varied', about='write_script')
 def _(ask):
     points = _about_writing(lambda **k: ask(ask_write_script, **k), 5)
-    return _first_wrong(points, 'write_script') or met(
+    return first_wrong(points, 'write_script') or met(
         'The same seed gives the same text, another one another, by the right chances.')
 
 # %% ../../nbs/lib/projects/p3.ipynb #a1211660
@@ -584,21 +561,6 @@ def _too_high(new, old):
         'Fewer passes, a smaller network, or dropout, say .1 to .3.')
     return f' On its training text it has {old:.2f}, not much better.', _MORE
 
-def _chart(found):
-    "Draw perplexities as bars."
-    from matplotlib.figure import Figure
-    ax = Figure(figsize=(8, 2.2), dpi=100, layout='constrained').subplots()
-    names = list(found)[::-1]
-    bars = ax.barh(names, [found[name] for name in names],
-                   color=['#1a7f37', '#888888', '#8250df'])
-    ax.bar_label(bars, fmt=' %.2f')
-    ax.set_title('Perplexity on scenes that it has never seen: less is better',
-                 fontsize=10)
-    ax.margins(x=.1)
-    file = BytesIO()
-    ax.figure.savefig(file, format='png')
-    return file.getvalue()
-
 def _about_texts(texts, source):
     "Say what is wrong with scripts that were written; None for nothing."
     if len({tuple(t) for t in texts}) < len(texts): return (
@@ -641,8 +603,10 @@ def _(ask):
     if here < .95*best: return needs_work(
         f'{says} Nobody can be below {best:.2f}: it knows what comes next.',
         'The scores at a place may depend on what came so far only.', 'ScriptNet')
-    picture = dict(picture=_chart({'your network': here, 'counting': COUNTED,
-                                   'the best possible': best}),
+    chart = bars({'your network': here, 'counting': COUNTED, 'the best possible': best},
+                 'Perplexity on scenes that it has never seen: less is better', ' %.2f',
+                 ['#1a7f37', '#888888', '#8250df'])
+    picture = dict(picture=png(chart.figure),
                    alt='Bars of perplexity: your network, counting, and the best '
                        'possible')
     if here > GOAL:

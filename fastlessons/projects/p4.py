@@ -10,14 +10,14 @@ __all__ = ['NAMES', 'REFUSED', 'TRAINS', 'PAIRS', 'GOAL', 'EACH', 'KINDS', 'ask_
 import re
 from collections import Counter
 from functools import cache
-from io import BytesIO
 
 import numpy as np
 
 from .. import core
 from ..check import cases
-from .p3 import _as_cases, _first_wrong, _short
-from .rubric import met, needs_work, refuse_gap, rubric_line
+from .rubric import (as_cases, bars, first_wrong, from_seed, met,
+                                         needs_work, png, refuse_gap, rubric_line, same,
+                                         short, there_and_back)
 
 # %% ../../nbs/lib/projects/p4.ipynb #ca05b04b
 NAMES = ['make_table', 'make_batch', 'attention', 'Translator', 'train', 'translate',
@@ -76,12 +76,9 @@ def _about_table(text, got):
            f'difference at {other[:3]}', not other, 'Go through all sentences, and '
            'through all tokens of each. Marks are tokens, too.')
     yield (f'the numbers 0 to {len(known) + 3}, each of them once; yours are '
-           f'{_short(sorted(numbers))}', sorted(numbers) == list(range(len(known) + 4)),
+           f'{short(sorted(numbers))}', sorted(numbers) == list(range(len(known) + 4)),
            'Number the *different* words: `enumerate` counts without a gap.')
-    wrong = [(w, b) for w, b in zip(words, back) if w != b]
-    says = f'; yours turned {wrong[0][0]!r} into {wrong[0][1]!r}' if wrong else ''
-    yield (f'the same word again after a way through both tables{says}', not wrong,
-           'Make the second table out of the first, so that they cannot differ.')
+    yield there_and_back(words, back)
 
 def _about_batch(sources, targets, got):
     "Yield the points of a batch of rows (lists of numbers)."
@@ -116,19 +113,19 @@ def _about_batch(sources, targets, got):
 def _(make_table):
     text = 'the cat sleeps .\nthe dog sees a cat .'
     got = ask_make_table(dict(make_table=make_table), text)
-    yield from _as_cases(_about_table(text, got))
+    yield from as_cases(_about_table(text, got))
 
 _PAIRS = [[4, 5, 6], [7, 8]], [[5, 4], [9, 8, 7, 6]]
 
 @cases('P4.2')
 def _(make_batch):
     got = ask_make_batch(dict(make_batch=make_batch), *map(_grid, _PAIRS))
-    yield from _as_cases(_about_batch(*_PAIRS, got))
+    yield from as_cases(_about_batch(*_PAIRS, got))
 
 @rubric_line('P4', 'Sentences become numbers and batches', about='make_batch')
 def _(ask):
     text = 'b a b , .\nc , b ?\n.'
-    wrong = _first_wrong(_about_table(text, ask(ask_make_table, text=text)),
+    wrong = first_wrong(_about_table(text, ask(ask_make_table, text=text)),
                          'make_table')
     if wrong: return wrong
     rng = np.random.default_rng(3)
@@ -136,7 +133,7 @@ def _(ask):
         sources, targets = ([rng.integers(4, 90, k).tolist() for k in
                              rng.permutation(n) + 1] for _ in range(2))
         got = ask(ask_make_batch, sources=_grid(sources), targets=_grid(targets))
-        wrong = _first_wrong(_about_batch(sources, targets, got), 'make_batch')
+        wrong = first_wrong(_about_batch(sources, targets, got), 'make_batch')
         if wrong: return wrong
     return met('Each word has a number, and each row a beginning, an end and padding.')
 
@@ -169,13 +166,13 @@ def _about_attention(got, q, k, v, mask):
     for why, (how, todo) in _MISTAKES.items():
         like = np.allclose(got['shares'], _attention(q, k, v, mask, **how)[1],
                            atol=1e-5)
-        yield f'the shares {_short(shares[0].round(2))}; in yours {why}', not like, todo
-    yield (f'the shares {_short(shares[0].round(2))}; yours gave '
-           f'{_short(got["shares"][0].round(2))}',
+        yield f'the shares {short(shares[0].round(2))}; in yours {why}', not like, todo
+    yield (f'the shares {short(shares[0].round(2))}; yours gave '
+           f'{short(got["shares"][0].round(2))}',
            np.allclose(got['shares'], shares, atol=1e-5),
            'Dot products of queries and keys, by the root of d, masked, softmax.')
-    yield (f'{_short(found[0].round(2))} found; yours gave '
-           f'{_short(got["found"][0].round(2))}',
+    yield (f'{short(found[0].round(2))} found; yours gave '
+           f'{short(got["found"][0].round(2))}',
            np.allclose(got['found'], found, atol=1e-5),
            'What is found is `shares @ values`.')
 
@@ -203,23 +200,17 @@ _PARTS = 'queries', 'keys', 'values', 'mask'
 def _(attention):
     parts = _questions(1)
     got = ask_attention(dict(attention=attention), **dict(zip(_PARTS, parts)))
-    yield from _as_cases(_about_attention(got, *parts))
+    yield from as_cases(_about_attention(got, *parts))
 
 @rubric_line('P4', 'Attention looks where there are words', about='attention')
 def _(ask):
     for parts in (_questions(2, 3, 2, 5), _questions(3, 2, 6, 3)):
         got = ask(ask_attention, **dict(zip(_PARTS, parts)))
-        wrong = _first_wrong(_about_attention(got, *parts), 'attention')
+        wrong = first_wrong(_about_attention(got, *parts), 'attention')
         if wrong: return wrong
     return met('The shares are right, and padding gets none.')
 
 # %% ../../nbs/lib/projects/p4.ipynb #062a682c
-def _new_net(mine, n_source, n_target, d=8, size=12):
-    "Make a learner's network, from a known seed."
-    import torch
-    torch.manual_seed(0)
-    return mine['Translator'](n_source, n_target, d, size)
-
 def ask_translator_net(
     mine:dict, # the learner's definitions
     x:np.ndarray, # sources (n, places), padded with 0
@@ -230,7 +221,7 @@ def ask_translator_net(
     "Ask an untrained network for scores."
     import torch
     for method in ('encode', 'decode'): refuse_gap(mine['Translator'], method)
-    net = _new_net(mine, n, n)
+    net = from_seed(mine['Translator'], n, n, 8, 12)
     net.eval()
     def scores(x, y): return net.decode(torch.tensor(y), net.encode(torch.tensor(x)))[0]
     with torch.no_grad():
@@ -268,8 +259,6 @@ def _changes(n, seed):
     return dict(x=x, y=y, n=n, x_padded=np.pad(x, ((0, 0), (0, 3))), x_turned=turned,
                 x_alone=x[2:, :2], y_later=other(y, 3), y_first=other(y, 0), **words)
 
-def _same(a, b): return a.shape == b.shape and bool(np.allclose(a, b, atol=1e-5))
-
 def _about_network(got, n):
     "Yield the points of a network."
     s = got['scores']
@@ -283,19 +272,19 @@ def _about_network(got, n):
         bool((s < 0).any())), ('Leave out the softmax or ReLU at the end: '
                                '`cross_entropy` takes scores.')
     yield ('the same scores with three more places of padding behind the sentences',
-           _same(s, got['x_padded']), 'Two places know about padding: attention needs '
+           same(s, got['x_padded']), 'Two places know about padding: attention needs '
            'the mask `x != 0`, and the encoder\'s last state must be that of the last '
            '*word* (`pack_padded_sequence` does it). Padding that is read counts.')
     yield ('the same scores for a sentence, alone or beside others',
-           _same(s[2:], got['x_alone']), 'The rows get mixed up: say '
+           same(s[2:], got['x_alone']), 'The rows get mixed up: say '
            '`batch_first=True` to the LSTM or GRU.')
     yield ('scores that do not know later words of the translation',
-           _same(s[:, :3], got['y_later'][:, :3]), 'The decoder reads the answer. It '
+           same(s[:, :3], got['y_later'][:, :3]), 'The decoder reads the answer. It '
            'goes from left to right only: no `bidirectional=True` there.')
     yield ('scores that depend on the words so far',
            bool(abs(s - got['y_first'])[0, 4].max() > 0), 'The decoder needs a memory '
            'of what it has said: an LSTM or a GRU over the embeddings of y.')
-    deaf = [k + 1 for k in range(6) if _same(s[:1], got[f'x_word{k}'][:1]) and
+    deaf = [k + 1 for k in range(6) if same(s[:1], got[f'x_word{k}'][:1]) and
             not abs(s - got[f'x_word{k}'])[0].max() > 0]
     yield (f'scores that depend on each word of the source; yours does not notice word '
            f'{", ".join(map(str, deaf))}', not deaf, 'The decoder looks at all of the '
@@ -304,7 +293,7 @@ def _about_network(got, n):
            bool(abs(s - got['x_turned'])[0].max() > 1e-6), 'Read the source with an '
            'LSTM or a GRU: embeddings alone have no order.')
     yield ('the same scores when a translation is given in two pieces, with the memory '
-           'of the first', _same(s, got['pieces']), 'Hand `memory` to the decoder\'s '
+           'of the first', same(s, got['pieces']), 'Hand `memory` to the decoder\'s '
            'LSTM, and return the one that it gives back. Without one, begin with what '
            'the encoder says.')
     still = got['still'].split()
@@ -318,13 +307,13 @@ def _about_network(got, n):
 def _(Translator):
     given = _changes(11, 1)
     got = ask_translator_net(dict(Translator=Translator), **given)
-    yield from _as_cases(_about_network(got, 11))
+    yield from as_cases(_about_network(got, 11))
 
 @rubric_line('P4', 'The network reads and writes', about='Translator')
 def _(ask):
     for n in (12, 30):
         got = ask(ask_translator_net, **_changes(n, n))
-        wrong = _first_wrong(_about_network(got, n), 'Translator')
+        wrong = first_wrong(_about_network(got, n), 'Translator')
         if wrong: return wrong
     return met('It looks at each word and at no padding, and the error reaches the '
                'encoder.')
@@ -384,7 +373,7 @@ def ask_train_translator(
     "Ask for a training of a small network."
     refuse_gap(mine['Translator'], 'decode')
     refuse_gap(mine['train'])
-    net, test = _new_net(mine, n, n, 16, 32), (_rows(new), _rows(right))
+    net, test = from_seed(mine['Translator'], n, n, 16, 32), (_rows(new), _rows(right))
     before, start = _measure(net, *test)[0], [p.detach().clone() for p in
                                               net.parameters()]
     mine['train'](net, _rows(sources), _rows(targets), **how)
@@ -405,12 +394,12 @@ def _lesson(seed):
 def _(both):
     Translator, train = both if isinstance(both, (list, tuple)) else (None, None)
     mine = dict(Translator=Translator, train=train)
-    yield from _as_cases(_about_train(ask_train_translator(mine, **_lesson(1))))
+    yield from as_cases(_about_train(ask_train_translator(mine, **_lesson(1))))
 
 @rubric_line('P4', 'Training learns words, not padding', about='train')
 def _(ask):
     got = ask(ask_train_translator, **_lesson(5))
-    return _first_wrong(_about_train(got), 'train') or met(
+    return first_wrong(_about_train(got), 'train') or met(
         f'It learns to say sentences backwards: {got["nats"]:.2f} nats a word, from '
         f'{got["before"]:.2f}.')
 
@@ -493,13 +482,13 @@ def _about_translate(ask_it, sources):
 def _(translate):
     mine = dict(translate=translate)
     points = _about_translate(lambda **k: ask_translate(mine, **k), [[5, 6, 7], [8]])
-    yield from _as_cases(points)
+    yield from as_cases(points)
 
 @rubric_line('P4', 'The end stops it', about='translate')
 def _(ask):
     for sources in ([[9, 4], [8, 8, 5, 6, 4, 7], [11]], [[6]*12]):
         points = _about_translate(lambda **k: ask(ask_translate, **k), sources)
-        wrong = _first_wrong(points, 'translate')
+        wrong = first_wrong(points, 'translate')
         if wrong: return wrong
     return met('Each sentence ends at its own end, and no later than it may.')
 
@@ -570,18 +559,6 @@ def _not_its_pairs(got, sources):
         'the sentences that `fit_translator` gets.', 'Use the arguments `sources` and '
         '`targets`, no pairs, no table and no network from other cells.')
 
-def _chart(shares):
-    "Draw the share of right translations by kind."
-    from matplotlib.figure import Figure
-    ax = Figure(figsize=(8, 2.8), dpi=100, layout='constrained').subplots()
-    names = list(shares)[::-1]
-    bars = ax.barh(names, [shares[name] for name in names], color='#8250df')
-    ax.bar_label(bars, fmt=' {:.0%}')
-    ax.set(xlim=(0, 1.1), title='New sentences that are translated right, word by word')
-    file = BytesIO()
-    ax.figure.savefig(file, format='png')
-    return file.getvalue()
-
 def _weakest(shares):
     "Say what to do about a kind of sentence that is too often wrong."
     kind = min(shares, key=shares.get)
@@ -609,8 +586,11 @@ def _(ask):
     shares['the longest third'] = right[np.argsort(sizes)[-len(new)//3:]].mean()
     says = (f'Of {len(new)} new sentences, {right.mean():.0%} are right (goal: '
             f'{GOAL:.0%}).')
-    picture = dict(picture=_chart(shares), alt='Bars: the share of right translations '
-                   'for each kind of sentence')
+    chart = bars(shares, 'New sentences that are translated right, word by word',
+                 ' {:.0%}')
+    chart.set_xlim(0, 1.1)
+    picture = dict(picture=png(chart.figure), alt='Bars: the share of right '
+                   'translations for each kind of sentence')
     kind, todo = _weakest(shares)
     if right.mean() < GOAL or shares[kind] < EACH:
         bad = np.flatnonzero(~right)[0]

@@ -7,11 +7,10 @@ __all__ = ['keep_probability', 'noise', 'nearness', 'block_slopes', 'move', 'Wor
 
 # %% ../../nbs/16_word2vec.ipynb #w16libs
 import numpy as np
-from difflib import get_close_matches
 from scipy.sparse import csc_matrix
 from sklearn.exceptions import NotFittedError
 from ..core import (Saved, as_list, atomic_write, check_int, check_number,
-                              document, progress)
+                              did_you_mean, document, progress)
 from .tokens import number_words, unique_numbers
 
 # %% ../../nbs/16_word2vec.ipynb #w16keep
@@ -102,10 +101,9 @@ class _Vectors(Saved):
         "Return the vector of a word."
         self._check_fitted()
         if not (isinstance(word, str) and word in self.number_):
-            near = get_close_matches(str(word).lower(), self.words_, n=1)
-            guess = f'Did you mean {near[0]!r}? ' if near else ''
             raise ValueError(f'There is no word {word!r:.60} among the '
-                             f'{len(self.words_):,} that have a vector. {guess}'
+                             f'{len(self.words_):,} that have a vector. '
+                             f'{did_you_mean(word, self.words_)}'
                              'Rare words have none.')
         return self.vectors_[self.number_[word]]
 
