@@ -477,6 +477,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                        'fastlessons/deploy/export.py'),
                                            'fastlessons.deploy.export._write_onnx': ( 'lib/deploy/export.html#_write_onnx',
                                                                                       'fastlessons/deploy/export.py'),
+                                           'fastlessons.deploy.export._write_quickly': ( 'lib/deploy/export.html#_write_quickly',
+                                                                                         'fastlessons/deploy/export.py'),
                                            'fastlessons.deploy.export.export_classifier': ( 'lib/deploy/export.html#export_classifier',
                                                                                             'fastlessons/deploy/export.py'),
                                            'fastlessons.deploy.export.save_example': ( 'lib/deploy/export.html#save_example',
