@@ -95,19 +95,20 @@ class BothWays(nn.Module):
     def forward(self, x):
         return (self.model(x).softmax(1) + self.model(x.flip(3)).softmax(1))/2
 
-# %% ../../nbs/14_cifar.ipynb #n14c060
+# %% ../../nbs/14_cifar.ipynb #n14c062
 @torch.no_grad()
 def frozen_features(
-    body:nn.Module, # pictures (n,3,h,w), normalised as it is used to -> (n,features)
+    body:nn.Module, # pictures as ImageNet's are normalised -> features (n,nf,h',w')
     x:Tensor, # pictures (n,3,h,w), 0 to 1
-    size:int=48, # side to which they are scaled
-)->Tensor: # (n,features)
+    size:int, # side to which they are scaled
+)->Tensor: # (n,nf)
     "Ask a pretrained body what it sees."
     mean = torch.tensor([.485, .456, .406]).view(3, 1, 1)
     std = torch.tensor([.229, .224, .225]).view(3, 1, 1)
     body.eval()
     large = (F.interpolate(xb, size=size, mode='bilinear') for xb in x.split(100))
-    return torch.cat([body((xb - mean)/std) for xb in large])
+    grids = (body((xb - mean)/std) for xb in large)
+    return torch.cat([F.adaptive_avg_pool2d(grid, 1).flatten(1) for grid in grids])
 
-# %% ../../nbs/14_cifar.ipynb #n14c085
+# %% ../../nbs/14_cifar.ipynb #n14c087
 document(globals())
