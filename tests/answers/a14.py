@@ -50,7 +50,6 @@ def the_same_each_time(x, k):
         return cutout(x, k)
 
 def normalised(x): return quick_net([Normalise(x), nn.Conv2d(3, 32, 4, 2, 1), nn.ReLU()], norm=False, skip=False)
-def no_normalising(x): return quick_net([nn.Conv2d(3, 32, 4, 2, 1), nn.ReLU()], norm=False, skip=False)
 def with_blocks(x):
     from fastlessons.vision.cnn import QuickNet
     return QuickNet(x)
@@ -66,5 +65,5 @@ ANSWERS = {
                list(right.values()), dict.fromkeys('ABCDE', 'right'), {v: k for k, v in right.items()}]),
     '14.3': dict(
         right=[better, with_blocks],
-        wrong=[normalised, no_normalising, lambda x: nn.Sequential(nn.Flatten(), nn.Linear(3072, 10)), lambda x: nn.Linear(32, 3), lambda x: None, lambda x: normalised]),
+        wrong=[normalised, lambda x: nn.Sequential(nn.Flatten(), nn.Linear(3072, 10)), lambda x: nn.Linear(32, 3), lambda x: None, lambda x: normalised]),
 }
