@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from ..core import document
-from ..layers import ResidualBlock, conv_block
+from .cnn import ResidualBlock, conv_block
 
 # %% ../../nbs/14_cifar.ipynb #n14c012
 def patterns(
