@@ -128,7 +128,7 @@ def about_top(nb, name):
     bullets = re.findall(r'^- .+', nb.cells[i].source[start:], re.M)
     if len(bullets) != 3: yield f'{len(bullets)} things under "You will", 3 expected'
 
-EXTRA = {'bleu': r'\bboth_scores\(', 'app': r'deploy\.web import', 'onnx': 'export_classifier', 'sheets': r'fastlessons sheet|sheets\.', 'nlp': r'text\.encoder import'}   # what a lesson uses -> the extra that brings it
+EXTRA = {'search': r'\boptuna\.', 'bleu': r'\bboth_scores\(', 'app': r'deploy\.web import', 'onnx': 'export_classifier', 'sheets': r'fastlessons sheet|sheets\.', 'nlp': r'text\.encoder import'}   # what a lesson uses -> the extra that brings it
 REAL = ("To run this lesson on the real data, give `get_data` a second argument: `'full'` to download them, or the folder where you have them; "
         '`!fastlessons data` lists what there is, with size and licence.')
 
@@ -373,7 +373,7 @@ def package_of(m): return m.rpartition('.')[0] if not m.endswith('__init__') els
 
 # Each may use what stands before it. What is imported inside a function counts too.
 LAYERS = [{'core'}, {'data', 'tables', 'check', 'plots', 'drawings', 'music', 'samples', 'exercises'}, {'simple'},
-          {'bikes', 'numpy_net', 'series', 'evaluate', 'autograd', 'train', 'layers', 'tabular', 'forests', 'collab', 'vision', 'text', 'sheets', 'run', 'cases', 'projects'}, {'deploy', 'course'}, {'review'}, {'cli', '__main__'}]
+          {'bikes', 'numpy_net', 'series', 'evaluate', 'autograd', 'train', 'search', 'sidebyside', 'layers', 'tabular', 'forests', 'collab', 'vision', 'text', 'sheets', 'run', 'cases', 'projects'}, {'deploy', 'course'}, {'review'}, {'cli', '__main__'}]
 
 def test_dependencies_point_one_way():
     rank = {part: k for k, layer in enumerate(LAYERS) for part in layer}
