@@ -178,6 +178,7 @@ WRONG = {
 """), 'batches', 'long rows'),
     'one step at a time': (changed('batches', 'range(0, n - length + 1, length)', 'range(0, n - length + 1)'), 'batches', 'go on'),
     'half of the text': (changed('batches', 'n = (len(ids) - 1)//batch', 'n = (len(ids) - 1)//batch//2'), 'batches', 'left out'),
+    'one pair, not many': (changed('batches', TIED['batches'][TIED['batches'].index('    for k in'):TIED['batches'].index('exercise')], '    return x, y\n'), 'batches', 'expected x and y'),
     'batch_first forgotten': (changed('ScriptNet', ', batch_first=True', ''), 'network', 'batch_first'),
     'in both directions': (changed('ScriptNet', 'batch_first=True)', 'batch_first=True, bidirectional=True)', changed('ScriptNet', 'nn.Linear(size, n)', 'nn.Linear(2*size, n)')), 'network', 'reads the answer'),
     'the state is not used': (changed('ScriptNet', 'self.drop(self.table(ids)), state)', 'self.drop(self.table(ids)))'), 'network', 'Hand `state`'),
@@ -198,7 +199,9 @@ WRONG = {
     'the last token without a state': (changed('write_script', '[text[-1:]]), state)', '[text[-1:]]))'), 'write', 'state'),
     'all of the text, and a state': (changed('write_script', 'torch.tensor([text[-1:]]), state', 'torch.tensor([text]), state'), 'write', 'half of each'),
     'still in training': (changed('write_script', '    net.eval()\n', ''), 'write', 'dropout'),
+    'softmax before the temperature': (changed('write_script', 'scores[0, -1]/temperature', 'scores[0, -1].softmax(0)/temperature'), 'write', 'Divide'),
     'times the temperature': (changed('write_script', '/temperature', '*temperature'), 'write', 'Divide'),
     'no start': (changed('write_script', 'return text', 'return text[len(start):]'), 'write', 'start'),
+    'the validation set, too': (changed('fit_scripts', 'def fit_scripts(text):', 'def fit_scripts(text):\n    text += "ivo : xylophone !\\n"*2'), 'scripts', 'xylophone'),
     'a text from another cell': (changed('fit_scripts', 'def fit_scripts(text):', 'play = "ivo : no\\n ivo : yes\\n"\ndef fit_scripts(text):\n    text = play'), 'scripts', '`play`'),
 }

@@ -79,3 +79,6 @@ def test_the_dialect_is_none_that_one_could_know():
     plain = {w for texts in make_pairs(600, seed=3) for t in texts for w in t.split()}
     strange = [np.mean([any(w not in plain for w in t.split()) for t in side]) for side in (sources, targets)]
     assert len(set(sources)) == 300 and min(strange) > .3, strange
+
+def test_time_enough_and_whose_time_it_was():
+    assert review._limits(p4).cell == p4.SECONDS and {x.removeprefix('ask_') for x in p4.TRAINS} <= {*p4.NAMES}
