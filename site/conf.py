@@ -57,10 +57,12 @@ def skip(app, what, name, obj, skipped, options):
     return True if re.fullmatch(r'set_\w+_request', name) else None
 
 def for_all_readers(app, error):
-    "Let the keyboard reach code that is wider than the screen; give the menu's headings a level."
+    "Let the keyboard reach code and tables that are wider than the screen; give the menu's headings a level."
     for page in Path(app.outdir).rglob('*.html'):
         text = page.read_text(encoding='utf-8')
         text = text.replace('<pre>', '<pre tabindex="0">')
+        wide = '<div class="cell_output docutils container"'
+        text = text.replace(wide, f'{wide} tabindex="0"')
         text = text.replace('role="heading">', 'role="heading" aria-level="2">')
         page.write_text(text, encoding='utf-8')
 
