@@ -48,7 +48,7 @@ def step(rounds=7):
 
 def scenes(hidden=128, epochs=EPOCHS, lr=LR):
     "Train lesson 15's network with five seeds."
-    words = read_text(get_data('anna')/'scenes.txt')
+    words = read_text(get_data('anna', 'sample')/'scenes.txt')
     cut = words.rindex('\n\n', 0, len(words)*9//10) + 2
     train, test = words[:cut], words[cut:]
     floor, first, found = floor_of(test), test[:test.index('\n\n') + 2], []
@@ -75,7 +75,7 @@ def text(path, hidden, epochs):
     train, test = words[:cut], words[cut:]
     on = f'{files[0].stem}, {len(train):,} characters, {len(test):,} held out'
     floor = floor_of(test) if known else None
-    print(f'{on}' + f'; the floor is {floor:.4f}'*known)
+    print(f'{on}; the floor is {floor:.4f}' if known else on)
     first = test[:test.index('\n\n') + 2]
     def right(model): return f', {np.mean([not f for f in judge_scenes(model.generate(first, 12000))[1:]]):.0%} of its scenes are right' if known else ''
     for order in (5, 8, 9):
