@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['GAP', 'PLAIN', 'home', 'bundle', 'writable', 'with_our_bin', 'tilde', 'unfinished', 'atomic_write', 'Saved',
-           'check_name', 'get_column', 'check_rows', 'check_int', 'check_number', 'check_same_length',
+           'did_you_mean', 'check_name', 'get_column', 'check_rows', 'check_int', 'check_number', 'check_same_length',
            'check_same_rows', 'as_numbers', 'check_places', 'as_list', 'one_line', 'exact_key', 'in_order', 'distinct',
            'look_up', 'say', 'progress', 'document', 'renamed']
 
@@ -207,6 +207,15 @@ class Saved:
             return about, {k: f.get_tensor(k) for k in f.keys()}
 
 # %% ../nbs/lib/core.ipynb #f85f8670
+def did_you_mean(
+    name:object, # what was asked for
+    names:'Iterable', # the names that exist
+)->str: # 'Did you mean ...? ' for a message; '' if none is near
+    "Suggest the name that is spelled most alike."
+    plain = {str(n).lower(): n for n in names}
+    near = get_close_matches(str(name).lower(), list(plain), n=1, cutoff=.5)
+    return f'Did you mean {plain[near[0]]!r}? ' if near else ''
+
 def check_name(
     name:object, # what was asked for
     names:'Iterable', # the names that exist
@@ -215,11 +224,9 @@ def check_name(
     "Return `name` if it is one of `names`, else suggest the nearest."
     names = list(names)   # a list is asked, not a dict: `name` may be anything
     if name in names: return name
-    plain = {str(n).lower(): n for n in names}
-    near = get_close_matches(str(name).lower(), list(plain), n=1, cutoff=.5)
-    guess = f'Did you mean {plain[near[0]]!r}? ' if near else ''
     known = ', '.join(map(str, names))
-    raise ValueError(f'There is no {what} {name!r}. {guess}There are: {known}.')
+    raise ValueError(f'There is no {what} {name!r}. {did_you_mean(name, names)}'
+                     f'There are: {known}.')
 
 def get_column(
     df:'pd.DataFrame', # a table

@@ -129,6 +129,20 @@ DATASETS = dict(
         },
         top='cifar-10-batches-bin',
         drawn='drawn boats, cars, flowers, frogs, rockets and trees'),
+    tiny=DataSet(
+        title='CIFAR-10: small colour pictures',
+        items='60,000 pictures', mb=163,
+        licence='no open licence stated',
+        home='https://www.cs.toronto.edu/~kriz/cifar.html',
+        folders=('cifar10', 'cifar-10-batches-bin'),
+        needs=('data_batch_*.bin|cifar10*.npz',),
+        lessons=('14',),
+        files={
+            'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz':
+                'md5:c32a1d4ab5d03f1284b67883e8d87530',
+        },
+        top='cifar-10-batches-bin',
+        drawn='ten kinds of drawn things: turned, half hidden, in bad light'),
     flowers=DataSet(
         title='Flowers: photos of five kinds',
         items='3,670 photos', mb=219,
@@ -342,6 +356,7 @@ def _drawn(name):
     elif name == 'translation':
         from fastlessons.samples.grammar import write_pairs as write
     elif name == 'dialogue': from fastlessons.samples.grammar import write_talk as write
+    elif name == 'tiny': from fastlessons.samples.tiny import write_tiny as write
     else: from fastlessons.samples.pictures import write_things as write
     return build(_samples()/f'{name}-drawn', write)
 

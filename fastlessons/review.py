@@ -80,7 +80,8 @@ _TODO = {
     'IndentationError': 'Python cannot read the cell: look at the spaces at the '
                         'beginning of the line.',
     'time': 'Look for a loop that never ends, or for one over rows that numpy could do '
-            'at once.',
+            'at once. If it trains a network: fewer passes, larger batches, or a '
+            'smaller network.',
     'printed': 'Print less: a line now and then, not one in each turn of a loop.',
     'died': 'Something ended its Python: `os._exit`, `exit`, or a library that '
             'crashed. Take it out.',
@@ -93,6 +94,7 @@ def _trouble(number, cell, kind, says):
 def _says(e):
     "Return the error of a cell in one line."
     words = ' '.join(str(e.evalue).split())
+    words = re.sub(r'\(\w+\.py, (line \d+)\)', r'(\1)', words)   # no file of its own
     return f'{e.ename}: {words[:300]}' if words else e.ename
 
 # %% ../nbs/lib/review.ipynb #9fa5a365
@@ -355,7 +357,26 @@ def _place(statements, name):
 # %% ../nbs/lib/review.ipynb #36688c35
 _FIT = 'matmul|shapes|broadcast|dimension|aligned'
 
-def _of_stop(e, about):
+def _broken(nb):
+    "Return the names that stand in cells which Python cannot read: name -> cell."
+    names = {}
+    for number, cell in code_cells(nb).items():
+        try: ast.parse(_plain(cell.source))
+        except (SyntaxError, ValueError):
+            found = re.findall(r'^(?:def|class) (\w+)', cell.source, re.M)
+            names |= dict.fromkeys(found, number)
+    return names
+
+def _missing(name, broken):
+    "Return the verdict on a name that the notebook does not define."
+    if name in broken:
+        return needs_work(f'Python cannot read code cell {broken[name]}, in which '
+                          f'`{name}` stands.', 'Mend that cell first: the first line '
+                          'of this review says what is wrong with it.')
+    return needs_work(f'There is no `{name}` in the notebook.',
+                      'Keep the name that the starter gave it.')
+
+def _of_stop(e, about, broken):
     "Return the verdict on code that stopped."
     where = f' in {e.cell}, `{e.line}`' if e.cell else ''
     name = f'`{about}`' if about else 'The code'
@@ -365,20 +386,26 @@ def _of_stop(e, about):
     if e.kind == 'NotImplementedError' or e.says == 'not begun':
         return needs_work(f'Not begun: {name} still has its dots.',
                           'Write it, then run its cell: it ends with a check.', about)
-    if e.kind == 'KeyError' and not e.cell:
-        return needs_work(f'There is no {e.says} in the notebook.',
-                          'Keep the name that the starter gave it.')
+    if e.kind == 'KeyError' and not e.cell and e.says[:1] == "'":
+        return _missing(e.says.strip("'"), broken)
     if e.kind == 'time':
         return needs_work(f'{name} did not end in time.', _TODO['time'], about)
     if e.kind == 'died':
         return needs_work(f'{name} ended its Python.', _TODO['died'], about)
     says = f'{name} stopped with {e.kind}: {e.says}{where}.'
     if e.kind == 'NameError':
+        lost = re.search(r"name '(\w+)'", e.says)
+        if lost and lost[1] in broken: return _missing(lost[1], broken)
         return needs_work(says, 'Is it a global variable? Whatever a function needs, '
                           'give it as an argument, or keep it in `self`.', about)
     if e.kind == 'MemoryError': return needs_work(says, _TODO[e.kind], about)
     if e.kind == 'ImportError':
         return needs_work(says, 'Write it without that library.', about)
+    if not e.cell:   # the reviewer stumbled, and not the learner's code
+        return needs_work(f'{name} does not fit what was asked ({e.kind}: {e.says}).',
+                          'Compare with the description above the gap: the arguments, '
+                          'and what is returned: how many things, in which order, of '
+                          'which type and shape.', about)
     if re.search(_FIT, e.says):
         todo = ('Write the shape of each factor beside it: (a, b) @ (b, c) fits. '
                 'Where the inner numbers differ, one of the two wants its '
@@ -387,13 +414,13 @@ def _of_stop(e, about):
     return needs_work(says, 'Call it with small numbers in a cell of your own, and '
                       'look at that line.', about)
 
-def _judge(line, ask, statements):
+def _judge(line, ask, statements, broken=()):
     "Judge a line of a rubric, whatever happens."
     try: verdict = line(ask)
     except Stopped as e:
         asked = e.asked.removeprefix('ask_')
         about = asked if _place(statements, asked) else line.about
-        verdict = _of_stop(e, about)
+        verdict = _of_stop(e, about, broken)
     except Exception as e:   # an answer of a form that nobody thought of
         verdict = needs_work(f'What came back is not what was asked for '
                              f'({type(e).__name__}: {str(e)[:200]}).',
@@ -477,35 +504,40 @@ def _asker(learner, module):
             raise
     return ask
 
+def _limits(module):
+    "Return the limits of a project: its rubric may give more SECONDS to a cell."
+    return Limits(cell=getattr(module, 'SECONDS', Limits.cell))
+
 def judge(
     project:Lesson, # which project
     nb:'NotebookNode', # the learner's notebook
-    limits:Limits=None, # of time and memory
+    limits:Limits=None, # of time and memory; None: the project's own
     show:Callable=run._silent, # called with the title of each line
     titles:list=None, # only these lines of the rubric; None: all
 )->dict: # line of the rubric -> its verdict
     "Ask the definitions of a notebook what the rubric of the project asks."
     module = check.load(project.number)
-    statements, lines = _statements(nb), {}
+    limits = limits or _limits(module)
+    statements, broken, lines = _statements(nb), _broken(nb), {}
     cells = definitions(nb, module.NAMES)
     with LearnersCode(project.number, cells, limits) as learner:
         ask = _asker(learner, module)
         for title, line in RUBRICS[project.number].items():
             if titles and title not in titles: continue
             show(f'looking at: {title}')
-            lines[title] = _judge(line, ask, statements)
+            lines[title] = _judge(line, ask, statements, broken)
     return lines
 
 def review(
     project:Lesson, # which project, as `course.find_lesson('P1')` gives it
     path:Path, # the learner's notebook; it stays as it is
-    limits:Limits=None, # of time and memory; None: those of `Limits`
+    limits:Limits=None, # of time and memory; None: the project's own
     show:Callable=run._silent, # called with a few words on what is done now
 )->Review: # raises OSError, ValueError if there is nothing to review
     "Review a learner's notebook."
-    start, limits = time.monotonic(), limits or Limits()
+    start, module = time.monotonic(), check.load(project.number)
     nb, starter = read_work(path), run.read(project.path)
-    names = check.load(project.number).NAMES
+    limits, names = limits or _limits(module), module.NAMES
     statements = _statements(nb)
     if not any(set(names) & s.binds for s in statements):
         raise ValueError(f'{path} has none of {", ".join(names)}. Expected your '

@@ -1,11 +1,5 @@
 "Work that learners hand in for project 1: two right solutions in different styles, and wrong ones, as code in the starter's gaps."
-import re
-
-import nbformat
-
-from conftest import ROOT
-
-STARTER = ROOT/'nbs/projects/1_bike_sharing.ipynb'
+from work import Work
 
 # A batch as one matrix product, each method in the cell where its gap is.
 BATCH = dict(
@@ -126,29 +120,13 @@ def predict_bikes(model, rows):
     return (roots.clip(0)**2).round()
 exercise('P1.6', [fit_bikes, predict_bikes])""")
 
-def changed(gap, old, new, of=BATCH):
-    "Return a solution with another line in one gap."
-    assert old in of[gap], old
-    return {**of, gap: of[gap].replace(old, new)}
-
 TITLES = dict(run='It runs from top to bottom', forward='The forward pass predicts', backward='The backward pass finds the slopes', update='The update goes downhill',
               train='Training learns', time='The last weeks stay unseen', bikes='It predicts bikes', questions='The questions are answered')
-GAPS = 'forward', 'backward', 'update', 'train', 'split', 'fit_bikes'
 ANSWERS = ['At Christmas: it has seen only one December before.', 'Neighbouring hours are alike, the error would look better.',
            'With many the training error falls further than the validation error.', 'It uses what nobody knew at that time, a little.']
 
-def handed_in(gaps, answers=ANSWERS):
-    "Return the starter with code in its gaps and answers to its questions."
-    nb = nbformat.read(STARTER, 4)
-    for c in nb.cells:
-        gap = next((g for g in GAPS if re.search(rf'^def {g}\(.*\n.*\n    \.\.\.$', c.source, re.M)), None)
-        if c.cell_type == 'code' and gap in gaps: c.source = gaps[gap].strip()
-        if c.cell_type == 'markdown' and '**Your answer:**' in c.source:
-            parts = c.source.split('**Your answer:**')
-            assert len(parts) == len(ANSWERS) + 1
-            c.source = parts[0] + ''.join(f'**Your answer:** {a}{p}' for a, p in zip([*answers, *['']*4], parts[1:]))
-        if c.cell_type == 'code': c.outputs, c.execution_count = [], None
-    return nb
+P1 = Work('P1', '1_bike_sharing.ipynb', BATCH, ANSWERS, TITLES)
+STARTER, changed, handed_in, defined, here = P1.starter, P1.changed, P1.handed_in, P1.defined, P1.here
 
 # name -> the work, the line of the rubric that tells, and a word that the advice must hold
 WRONG = {

@@ -1,11 +1,5 @@
 "Work that learners hand in for project 3: right solutions in two styles, and wrong ones, as code in the starter's gaps."
-import re
-
-import nbformat
-
-from conftest import ROOT
-
-STARTER = ROOT/'nbs/projects/3_television_scripts.ipynb'
+from work import Work
 
 # An LSTM whose table is used twice, the state carried from batch to batch.
 TIED = dict(
@@ -160,24 +154,8 @@ ANSWERS = ['Each word would be there several times, with each mark after it, and
 TITLES = dict(run='It runs from top to bottom', words='Words become numbers, and come back', batches='The batches fit together', network='The network remembers',
               train='Training learns', write='It writes, seeded and varied', scripts='It writes scripts of its own', questions='The questions are answered')
 
-def changed(gap, old, new, of=TIED):
-    "Return a solution with another line in one gap."
-    assert old in of[gap], old
-    return {**of, gap: of[gap].replace(old, new)}
-
-def handed_in(gaps, answers=ANSWERS):
-    "Return the starter with code in its gaps and answers to its questions."
-    nb = nbformat.read(STARTER, 4)
-    for c in nb.cells:
-        if c.cell_type == 'code':
-            gap = next((g for g in TIED if re.search(rf'^(def|class) {g}\(', c.source, re.M) and re.search(r'^ +\.\.\.$', c.source, re.M)), None)
-            if gap in gaps: c.source = gaps[gap].strip()
-            c.outputs, c.execution_count = [], None
-        if c.cell_type == 'markdown' and '**Your answer:**' in c.source:
-            first, *parts = c.source.split('**Your answer:**')
-            assert len(parts) == len(ANSWERS)
-            c.source = first + ''.join(f'**Your answer:** {a}{p}' for a, p in zip(answers, parts))
-    return nb
+P3 = Work('P3', '3_television_scripts.ipynb', TIED, ANSWERS, TITLES)
+STARTER, changed, handed_in, defined, here = P3.starter, P3.changed, P3.handed_in, P3.defined, P3.here
 
 _LOOP = TIED['write_script'][TIED['write_script'].index('    scores, state = net(torch.tensor([start]))'):TIED['write_script'].index('    return text')]
 
@@ -200,6 +178,7 @@ WRONG = {
 """), 'batches', 'long rows'),
     'one step at a time': (changed('batches', 'range(0, n - length + 1, length)', 'range(0, n - length + 1)'), 'batches', 'go on'),
     'half of the text': (changed('batches', 'n = (len(ids) - 1)//batch', 'n = (len(ids) - 1)//batch//2'), 'batches', 'left out'),
+    'one pair, not many': (changed('batches', TIED['batches'][TIED['batches'].index('    for k in'):TIED['batches'].index('exercise')], '    return x, y\n'), 'batches', 'expected x and y'),
     'batch_first forgotten': (changed('ScriptNet', ', batch_first=True', ''), 'network', 'batch_first'),
     'in both directions': (changed('ScriptNet', 'batch_first=True)', 'batch_first=True, bidirectional=True)', changed('ScriptNet', 'nn.Linear(size, n)', 'nn.Linear(2*size, n)')), 'network', 'reads the answer'),
     'the state is not used': (changed('ScriptNet', 'self.drop(self.table(ids)), state)', 'self.drop(self.table(ids)))'), 'network', 'Hand `state`'),
@@ -220,7 +199,9 @@ WRONG = {
     'the last token without a state': (changed('write_script', '[text[-1:]]), state)', '[text[-1:]]))'), 'write', 'state'),
     'all of the text, and a state': (changed('write_script', 'torch.tensor([text[-1:]]), state', 'torch.tensor([text]), state'), 'write', 'half of each'),
     'still in training': (changed('write_script', '    net.eval()\n', ''), 'write', 'dropout'),
+    'softmax before the temperature': (changed('write_script', 'scores[0, -1]/temperature', 'scores[0, -1].softmax(0)/temperature'), 'write', 'Divide'),
     'times the temperature': (changed('write_script', '/temperature', '*temperature'), 'write', 'Divide'),
     'no start': (changed('write_script', 'return text', 'return text[len(start):]'), 'write', 'start'),
+    'the validation set, too': (changed('fit_scripts', 'def fit_scripts(text):', 'def fit_scripts(text):\n    text += "ivo : xylophone !\\n"*2'), 'scripts', 'xylophone'),
     'a text from another cell': (changed('fit_scripts', 'def fit_scripts(text):', 'play = "ivo : no\\n ivo : yes\\n"\ndef fit_scripts(text):\n    text = play'), 'scripts', '`play`'),
 }

@@ -1,11 +1,5 @@
 "Work that learners hand in for project 4: right solutions in two styles, and wrong ones, as code in the starter's gaps."
-import re
-
-import nbformat
-
-from conftest import ROOT
-
-STARTER = ROOT/'nbs/projects/4_translate.ipynb'
+from work import Work
 
 # GRUs, packed sentences, one word at a time.
 PACKED = dict(
@@ -185,24 +179,8 @@ ANSWERS = ['It would say <pad> nearly always, because most places are padding.',
 TITLES = dict(run='It runs from top to bottom', batch='Sentences become numbers and batches', attention='Attention looks where there are words', network='The network reads and writes',
               train='Training learns words, not padding', end='The end stops it', sentences='It translates sentences that it has never seen', questions='The questions are answered')
 
-def changed(gap, old, new, of=PACKED):
-    "Return a solution with another line in one gap."
-    assert old in of[gap], old
-    return {**of, gap: of[gap].replace(old, new)}
-
-def handed_in(gaps, answers=ANSWERS):
-    "Return the starter with code in its gaps and answers to its questions."
-    nb = nbformat.read(STARTER, 4)
-    for c in nb.cells:
-        if c.cell_type == 'code':
-            gap = next((g for g in PACKED if re.search(rf'^(def|class) {g}\(', c.source, re.M) and re.search(r'^ +\.\.\.$', c.source, re.M)), None)
-            if gap in gaps: c.source = gaps[gap].strip()
-            c.outputs, c.execution_count = [], None
-        if c.cell_type == 'markdown' and '**Your answer:**' in c.source:
-            first, *parts = c.source.split('**Your answer:**')
-            assert len(parts) == len(ANSWERS)
-            c.source = first + ''.join(f'**Your answer:** {a}{p}' for a, p in zip(answers, parts))
-    return nb
+P4 = Work('P4', '4_translate.ipynb', PACKED, ANSWERS, TITLES)
+STARTER, changed, handed_in, defined, here = P4.starter, P4.changed, P4.handed_in, P4.defined, P4.here
 
 # name -> the work, the line of the rubric that tells, and a word that its verdict must hold
 WRONG = {
@@ -214,12 +192,15 @@ WRONG = {
     'y_in is y_out': (changed('make_batch', '[1, *t]', '[*t, 2]'), 'batch', 'word *before*'),
     'the end behind the padding': (changed('make_batch', 'pad([[*t, 2] for t in targets])', 'F.pad(pad(targets), (0, 1), value=2)'), 'batch', '<end>'),
     'no mask': (changed('attention', '.masked_fill(~mask[:, None], -math.inf)', ''), 'attention', 'masked_fill'),
+    'padding has a score of 0': (changed('attention', '-math.inf', '0'), 'attention', 'the score of padding is 0'),
+    'masked after softmax': (changed('attention', '.masked_fill(~mask[:, None], -math.inf)', '', changed('attention', '.softmax(-1)', '.softmax(-1)*mask[:, None]')), 'attention', 'does not add up to 1'),
+    'no shares': (changed('attention', PACKED['attention'][PACKED['attention'].index('    return'):PACKED['attention'].index('exercise')], '    return shares @ values\n'), 'attention', 'expected what is found and the shares'),
     'not divided': (changed('attention', '/math.sqrt(keys.shape[-1])', ''), 'attention', 'math.sqrt(d)'),
     'softmax along the queries': (changed('attention', '.softmax(-1)', '.softmax(-2)', changed('attention', '-math.inf', '-1e9')), 'attention', 'last axis'),
     'the mask turned round': (changed('attention', '~mask', 'mask'), 'attention', 'masked'),
     'the encoder reads padding': (changed('Translator', PACKED['Translator'][PACKED['Translator'].index('        packed ='):PACKED['Translator'].index('        return states, x != 0')], '        states, last = self.reads(self.words(x))\n'), 'network', 'last state'),
     'the decoder looks at padding': (changed('Translator', 'return states, x != 0,', 'return states, x > -1,'), 'network', 'the mask'),
-    'no attention, one state': (changed('Translator', 'found, _ = attention(self.ask(h), states, states, mask)', 'found = first[0][:, None].expand_as(h)'), 'network', 'a slope for each'),
+    'no attention, one state': (changed('Translator', 'found, _ = attention(self.ask(h), states, states, mask)', 'found = first[0][:, None].expand_as(h)'), 'network', 'One state forgets'),
     'the encoder is cut off': (changed('Translator', 'return states, x != 0, torch', 'states, last = states.detach(), last.detach()\n        return states, x != 0, torch'), 'network', 'detach'),
     'a decoder in both directions': (changed('Translator', 'nn.GRU(d, size, batch_first=True)', 'nn.GRU(d, size//2, batch_first=True, bidirectional=True)', changed('Translator', 'torch.cat([*last], 1)[None]', 'last')), 'network', 'reads the answer'),
     'batch_first forgotten': (changed('Translator', 'nn.Embedding(n, d), nn.LSTM(d, size, batch_first=True)', 'nn.Embedding(n, d), nn.LSTM(d, size)', PLAIN), 'network', 'batch_first'),
@@ -238,5 +219,6 @@ WRONG = {
     'it begins with padding': (changed('translate', 'torch.ones', 'torch.zeros'), 'end', '<start>'),
     'still in training': (changed('translate', '    net.eval()\n', ''), 'end', 'net.eval()'),
     'pairs from other cells': (changed('fit_translator', 'def fit_translator(sources, targets):', 'mine = ["we see ."], ["nous voyons ."]\ndef fit_translator(sources, targets):\n    sources, targets = mine'), 'sentences', '`mine`'),
+    'the validation set, too': (changed('fit_translator', 'def fit_translator(sources, targets):', 'def fit_translator(sources, targets):\n    sources, targets = [*sources, "we see a xylophone ."], [*targets, "nous voyons un xylophone ."]'), 'sentences', 'xylophone'),
     'hardly trained': (changed('fit_translator', 'epochs=6', 'epochs=1'), 'sentences', 'more passes'),
 }

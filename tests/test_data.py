@@ -667,7 +667,7 @@ def test_real_set_in_a_collection(shared, name, monkeypatch, capsys):
     assert get_data(name, path) == path   # its own folder is as good as the collection
     out = capsys.readouterr().out
     assert out.startswith(f'{name}: your folder with the real set. ')
-    count = dict(pets='969 pictures', mnist='70,000 digits', cifar10='5,000 pictures', flowers='400 pictures',
+    count = dict(pets='969 pictures', mnist='70,000 digits', cifar10='5,000 pictures', tiny='5,000 pictures', flowers='400 pictures',
                  movielens='100,000 ratings', titanic='891 rows', bike='17,379 rows', sentences='10,662 sentences', prices='4,199 rows')
     assert count.get(name, ' MB in ') in out
 

@@ -1,7 +1,5 @@
 "Project 3: right solutions pass, wrong ones get the right advice. One network is trained as a learner would; all else is small."
 import sys
-from contextlib import redirect_stdout
-from io import StringIO
 
 import nbformat, numpy as np, pytest
 
@@ -9,25 +7,10 @@ from fastlessons import check, course, review
 from fastlessons.projects import p3
 from fastlessons.projects.guard import Limits
 from fastlessons.projects.rubric import RUBRICS
-from fastlessons.projects.worker import Stopped, _load, pack, unpack
-from p3_work import PLAIN, STARTER, TIED, TITLES, WRONG, changed, handed_in
+from fastlessons.projects.worker import Stopped, _load
+from p3_work import PLAIN, STARTER, TIED, TITLES, WRONG, changed, defined, handed_in, here
 
 P3 = course.find_project('P3')
-
-def defined(gaps):
-    "Run a solution's definitions here; return what they define."
-    ns = {}
-    with redirect_stdout(StringIO()):
-        for _, source in review.definitions(handed_in(gaps), check.load('P3').NAMES): exec(source, ns)
-    return ns
-
-def here(gaps, *lines, **more):
-    "Judge lines of the rubric in this process, which is quick; what is asked and answered is packed as if it were not."
-    ns, statements = defined(gaps) | more, review._statements(handed_in(gaps))
-    def ask(f, **given):
-        try: return unpack(pack(f(ns, **unpack(pack(given)))))
-        except Exception as e: raise Stopped(type(e).__name__, str(e), 'code cell 0', asked=f.__name__) from e
-    return {x: review._judge(RUBRICS['P3'][TITLES[x]], ask, statements) for x in lines}
 
 QUICK = 'words', 'batches', 'network', 'write'
 
@@ -156,3 +139,24 @@ def test_the_checks_on_the_way():
     done, says = check.run_cases('P3.3', defined(WRONG['y is x'][0])['batches'])
     assert done is False and 'comes next' in says
     assert [check.run_cases('P3.5', given)[0] for given in ([ns['ScriptNet'], None], 5)] == [None, None]
+
+def test_what_is_said_of_a_cell_that_python_cannot_read():
+    "Neither is the name missing, nor is it a global variable that should be an argument."
+    broken = review._broken(handed_in(changed('batches', 'for k in range(', 'for k in range[(')))
+    assert list(broken) == ['batches'] and review._broken(handed_in(TIED)) == {}
+    for kind, says in ('KeyError', "'batches'"), ('NameError', "name 'batches' is not defined"):
+        v = review._of_stop(Stopped(kind, says, 'code cell 10' if kind == 'NameError' else ''), 'train', broken)
+        assert 'cannot read code cell' in v.says and '`batches`' in v.says and 'argument' not in v.todo, v
+    assert 'There is no `batches`' in review._of_stop(Stopped('KeyError', "'batches'"), 'batches', {}).says
+
+@pytest.mark.parametrize('kind, says', [('ValueError', 'expected x and y, and not 3 things'), ('KeyError', '7'), ('IndexError', 'out of bounds for dimension 0')])
+def test_an_answer_of_another_form_is_no_fault_of_a_line(kind, says):
+    v = review._of_stop(Stopped(kind, says), 'batches', {})   # no cell: the reviewer stumbled over what came back
+    assert 'does not fit' in v.says and says in v.says and 'in which order' in v.todo
+
+def test_time_enough_and_whose_time_it_was():
+    assert review._limits(p3).cell == p3.SECONDS > review._limits(check.load('P1')).cell
+    assert {x.removeprefix('ask_') for x in p3.TRAINS} <= {*p3.NAMES}   # it is these that are named when they do not end
+    assert 'fewer passes' in review._of_stop(Stopped('time', asked='ask_train'), 'train', {}).todo
+
+def test_first_difference(): assert [p3._first_difference(list(a), list(b)) for a, b in (('abcdefgh', 'abcdeXgh'), ('abc', 'ab'), ('', 'a'))] == [slice(2, 9), slice(0, 6), slice(0, 4)]

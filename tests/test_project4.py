@@ -1,33 +1,15 @@
 "Project 4: right solutions pass, wrong ones get the right advice. One network is trained as a learner would; all else is small."
 import sys
-from contextlib import redirect_stdout
-from io import StringIO
 
 import nbformat, numpy as np, pytest
 
 from fastlessons import check, course, review
 from fastlessons.projects import p4
 from fastlessons.projects.guard import Limits
-from fastlessons.projects.rubric import RUBRICS
-from fastlessons.projects.worker import Stopped, _load, pack, unpack
-from p4_work import PACKED, PLAIN, STARTER, TITLES, WRONG, changed, handed_in
+from fastlessons.projects.worker import _load
+from p4_work import PACKED, PLAIN, STARTER, TITLES, WRONG, changed, defined, handed_in, here
 
 P4 = course.find_project('P4')
-
-def defined(gaps):
-    "Run a solution's definitions here; return what they define."
-    ns = {}
-    with redirect_stdout(StringIO()):
-        for _, source in review.definitions(handed_in(gaps), check.load('P4').NAMES): exec(source, ns)
-    return ns
-
-def here(gaps, *lines, **more):
-    "Judge lines of the rubric in this process, which is quick; what is asked and answered is packed as if it were not."
-    ns, statements = defined(gaps) | more, review._statements(handed_in(gaps))
-    def ask(f, **given):
-        try: return unpack(pack(f(ns, **unpack(pack(given)))))
-        except Exception as e: raise Stopped(type(e).__name__, str(e), 'code cell 0', asked=f.__name__) from e
-    return {x: review._judge(RUBRICS['P4'][TITLES[x]], ask, statements) for x in lines}
 
 @pytest.mark.slow
 def test_a_right_solution_translates_new_sentences():
@@ -97,3 +79,6 @@ def test_the_dialect_is_none_that_one_could_know():
     plain = {w for texts in make_pairs(600, seed=3) for t in texts for w in t.split()}
     strange = [np.mean([any(w not in plain for w in t.split()) for t in side]) for side in (sources, targets)]
     assert len(set(sources)) == 300 and min(strange) > .3, strange
+
+def test_time_enough_and_whose_time_it_was():
+    assert review._limits(p4).cell == p4.SECONDS and {x.removeprefix('ask_') for x in p4.TRAINS} <= {*p4.NAMES}

@@ -1,7 +1,6 @@
 "Projects: the reviewer accepts any right solution, gives a wrong one the right advice, and ends whatever a notebook does."
 import json, os, re, subprocess, sys, time
-from contextlib import redirect_stdout
-from io import BytesIO, StringIO
+from io import BytesIO
 from pathlib import Path
 
 import nbformat, numpy as np, pytest
@@ -14,7 +13,7 @@ from fastlessons.projects import guard
 from fastlessons.projects.guard import Limits
 from fastlessons.projects.rubric import RUBRICS
 from fastlessons.projects.worker import LearnersCode, Stopped, pack, unpack
-from p1_work import ANSWERS, BATCH, CHEATS, LOOP, RIGHT, SLOW_CHEATS, STARTER, TITLES, WRONG, changed, handed_in
+from p1_work import ANSWERS, BATCH, CHEATS, LOOP, RIGHT, SLOW_CHEATS, STARTER, TITLES, WRONG, changed, defined, handed_in, here
 from test_cli import call, folder   # noqa: F401 (fixtures)
 
 P1 = course.find_project('P1')
@@ -26,22 +25,6 @@ def one(gaps, line, **kw):
     "Judge one line of the rubric; return the verdict and all its words."
     v, = judged(gaps, line, **kw).values()
     return v, f'{v.says} {v.todo}'
-
-def defined(gaps):
-    "Run a solution's definitions here; return what they define."
-    ns = {}
-    with redirect_stdout(StringIO()):
-        for _, source in review.definitions(handed_in(gaps), check.load('P1').NAMES): exec(source, ns)
-    return ns
-
-def here(gaps, *lines):
-    "Judge lines of the rubric in this process, which is quick; what is asked and answered is packed as if it were not."
-    ns, statements = defined(gaps), review._statements(handed_in(gaps))
-    def ask(f, **given):
-        with np.errstate(all='ignore'):
-            try: return unpack(pack(f(ns, **unpack(pack(given)))))
-            except Exception as e: raise Stopped(type(e).__name__, str(e), 'code cell 0', asked=f.__name__) from e
-    return {TITLES[x]: review._judge(RUBRICS['P1'][TITLES[x]], ask, statements) for x in lines}
 
 @pytest.fixture
 def cmd(call, monkeypatch):   # noqa: F811
@@ -104,7 +87,7 @@ def test_in_a_process_of_its_own_the_advice_is_the_same(name):
 def test_wrong_solutions_spare_the_lines_that_are_right():
     assert all(v.met for v in here(WRONG['one global variable'][0], 'forward', 'backward').values())
     lines = here(WRONG['sigmoid at the output'][0], 'backward', 'update')
-    assert not lines[TITLES['backward']].met and 'forward` first' in lines[TITLES['backward']].todo and lines[TITLES['update']].met
+    assert not lines['backward'].met and 'forward` first' in lines['backward'].todo and lines['update'].met
 
 def test_the_unchanged_starter_is_not_begun():
     lines = judged({})
@@ -226,14 +209,14 @@ Network.forward = forward"""
 @pytest.mark.parametrize('name', CHEATS)
 def test_what_only_looks_right_is_not_met(name):
     gaps, line, word, apart = CHEATS[name]
-    v = one(gaps, line)[0] if apart else here(gaps, line)[TITLES[line]]
+    v = one(gaps, line)[0] if apart else here(gaps, line)[line]
     assert not v.met and word in f'{v.says} {v.todo}', v
 
 @pytest.mark.slow
 @pytest.mark.parametrize('name', SLOW_CHEATS)
 def test_what_only_predicts_well_is_not_met(name):
     gaps, line, word, apart = SLOW_CHEATS[name]
-    v = one(gaps, line)[0] if apart else here(gaps, line)[TITLES[line]]
+    v = one(gaps, line)[0] if apart else here(gaps, line)[line]
     assert not v.met and word in f'{v.says} {v.todo}', v
 
 def test_a_training_without_end_is_asked_for_once():

@@ -10,7 +10,7 @@ from PIL import Image
 from conftest import ROOT, refuses
 
 from fastlessons.core import bundle
-from fastlessons.samples import animals, breeds, canvas, pack, passengers, pictures
+from fastlessons.samples import animals, breeds, canvas, pack, passengers, pictures, tiny
 from fastlessons.samples.canvas import SEED, rng_of
 
 ZIP = bundle()/'pets.zip'
@@ -131,6 +131,19 @@ def test_things_of_each_sort(kind):
 def test_unknown_names_are_refused():
     refuses(ValueError, lambda: pictures.draw_pet('Pug', rng_of(0)), "'pug'")
     refuses(ValueError, lambda: pictures.draw_thing('pug', rng_of(0)), 'no thing')
+
+def test_tiny_pictures_are_hard_in_a_known_way():
+    "One label in twenty is wrong, so the best possible is 95%; a seed decides everything."
+    x, y, truth = tiny.tiny_set(100, 7)
+    assert x.shape == (100, 32, 32, 3) and x.dtype == y.dtype == np.uint8 and y.max() < len(tiny.TINY)
+    assert (y != truth).sum() == 5 and np.bincount(truth).tolist() == [10]*10
+    again = tiny.tiny_set(100, 7)
+    assert all(np.array_equal(a, b) for a, b in zip((x, y, truth), again))
+    assert not np.array_equal(x, tiny.tiny_set(100, 8)[0])
+    assert not (tiny.tiny_set(20, 7, wrong=0)[1] != tiny.tiny_set(20, 7, wrong=0)[2]).any()
+    refuses(ValueError, lambda: tiny.draw_tiny('appel', rng_of(0)), "'apple'")
+    refuses(ValueError, lambda: tiny.tiny_set(0, 1), 'n is 0')
+    refuses(ValueError, lambda: tiny.tiny_set(9, 1, wrong=1.5), 'wrong is 1.5')
 
 def test_every_word_of_the_tables_means_something():
     "A mistyped colour, part or tail would be painted as nothing, or stop in one of a thousand pictures."

@@ -1,5 +1,5 @@
 "From sentence to sentence: the grammar and its judge, pairs, batches, networks, and the Translator."
-import warnings
+import re, warnings
 
 import numpy as np, pandas as pd, pytest, torch
 from sklearn.exceptions import NotFittedError
@@ -33,6 +33,14 @@ def test_one_right_translation_and_one_way_back(made):
     ('the black cat that i see laughs .', 'le chat noir que je vois rit .'), ('my aunt works because they sleep .', "ma tante travaille parce qu'ils dorment ."),
     ("three old students help the old bird .", "trois vieux étudiants aident le vieil oiseau ."), ('these new cars are expensive .', 'ces nouvelles voitures sont chères .'), ('a mouse that eats two cakes will dance .', 'une souris qui mange deux gâteaux va danser .')])
 def test_french_as_a_teacher_wants_it(en, fr): assert translate_right(en) == fr
+
+def test_what_changes_before_a_vowel_is_told_apart_by_language():
+    "English *a* is *an* before the sound of a vowel only; French *a* is a verb, and stays."
+    assert translate_right('a young horse sees a heavy hat .') == 'un jeune cheval voit un chapeau lourd .'
+    assert translate_right('he heard an old uncle .') == 'il a entendu un vieil oncle .' and judge_translation('he heard my aunt .', 'il an entendu ma tante .')
+    sides = [' '.join(side) for side in make_pairs(2000, 1)]
+    assert {m[3] for m in re.findall(r'\ban [a-z]', sides[0])} <= {*'aeiou'} and not re.search(r'\ba [aeiou]', sides[0])
+    assert ' an ' not in sides[1] and re.search(r' a [aeé]', sides[1])
 
 @pytest.mark.parametrize('said,says', [
     ('le petite chat noir dort .', "word 2: 'petite' instead of 'petit'"), ('le petit noir chat dort .', "word 3: 'noir' instead of 'chat'"),
@@ -147,6 +155,15 @@ def test_blame_reaches_the_first_word(net):
     table = net.words[0] if isinstance(net, Transformer) else net.encoder.emb
     assert (table.weight.grad[4:8].abs().sum(1) > 0).all()
 
+def test_a_transformer_says_where_its_places_end():
+    small = Transformer(20, 30, d=8, heads=2, layers=1, longest=5).eval()
+    long, short = torch.randint(4, 20, (1, 8)), torch.randint(4, 20, (1, 5))
+    with pytest.warns(UserWarning, match='5 places'): small(long, short)
+    with pytest.warns(UserWarning, match='5 places'): small(short, long)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        small(short, short)
+
 def test_batches():
     x, y = [[5]*k for k in range(1, 31)], [[6]*k for k in range(1, 31)]
     torch.manual_seed(0)
@@ -219,7 +236,7 @@ def test_seeds_and_the_dice_of_others():
     assert len(Translator(n_emb=8, n_hidden=8).fit(EN, FR, epochs=2, valid=(EN[:4], FR[:4])).log_['valid']) == 2
 
 def test_what_it_has_never_seen_is_said(translator):
-    with pytest.warns(UserWarning, match="'zebra'"): assert isinstance(translator.translate('the red zebra'), str)
+    with pytest.warns(UserWarning, match="word 'zebra' was"): assert isinstance(translator.translate('the red zebra'), str)
     with pytest.warns(UserWarning, match='never learned'): translator.translate(['!!!', '猫 кот'])
     with pytest.warns(UserWarning, match='40 tokens'): said = translator.translate('the '*40)
     assert len(said.split()) <= 90

@@ -9,11 +9,10 @@ __all__ = ['NAMES', 'REFUSED', 'TRAINS', 'GOAL', 'TOO_GOOD', 'bike_hours', 'ask_
 # %% ../../nbs/lib/projects/p1.ipynb #70ccb3fb
 import numpy as np
 from contextlib import contextmanager
-from io import BytesIO
 
 from .. import core
 from ..check import _not_begun, cases, sample_of
-from .rubric import met, needs_work, refuse_gap, rubric_line
+from .rubric import met, needs_work, png, refuse_gap, rubric_line
 
 # %% ../../nbs/lib/projects/p1.ipynb #554b3546
 NAMES = ['Network', 'split', 'fit_bikes', 'predict_bikes']   # what the learner writes
@@ -700,9 +699,7 @@ def _plot(hours, bikes):
     ax.set(xlabel='hours', ylabel='bikes', xlim=(0, 240))
     ax.set_title('The last ten validation days: rented (dark) and predicted (purple)',
                  fontsize=10)
-    file = BytesIO()
-    ax.figure.savefig(file, format='png')
-    return file.getvalue()
+    return png(ax.figure)
 
 @rubric_line('P1', 'It predicts bikes', about='predict_bikes')
 def _(ask):

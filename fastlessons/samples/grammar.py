@@ -238,20 +238,21 @@ def _add_questions(rule):
                  f'{en} 0 1 2', f'est-ce~que {fr}', '0 wa 2 1 ka')
 
 # %% ../../nbs/lib/samples/grammar.ipynb #g19c009
-_BEFORE_VOWEL = {'a': 'an', 'je': "j'", 'le': "l'", 'la': "l'", 'ne': "n'", 'de': "d'",
-                 'que': "qu'", 'ce': 'cet', 'ma': 'mon', 'ta': 'ton', 'vieu': 'vieil',
-                 'beau': 'bel', 'nouveau': 'nouvel'}
+_BEFORE_VOWEL = {'english': {'a': 'an'}, 'french': {
+    'je': "j'", 'le': "l'", 'la': "l'", 'ne': "n'", 'de': "d'", 'que': "qu'",
+    'ce': 'cet', 'ma': 'mon', 'ta': 'ton', 'vieu': 'vieil', 'beau': 'bel',
+    'nouveau': 'nouvel'}}
 _ELSE = {'vieu': 'vieux'}   # this one only exists in the grammar: one old thing
 _IN_ONE = {('de', 'le'): 'du'}
-_VOWELS = tuple('aeiouéèêàâœhyô')
+_VOWELS = {'english': tuple('aeiou'), 'french': tuple('aeiouéèêàâœhyô')}
 
-def _sounds(words):
+def _sounds(words, language):
     "Let the words of a sentence, pairs (word, where from), meet."
+    meets, vowels = _BEFORE_VOWEL[language], _VOWELS[language]
     out = []
     for k, (word, who) in enumerate(words):
         after = words[k + 1][0] if k + 1 < len(words) else ''
-        if after.startswith(_VOWELS) and after != 'et':
-            word = _BEFORE_VOWEL.get(word, word)
+        if after.startswith(vowels) and after != 'et': word = meets.get(word, word)
         word = _ELSE.get(word, word)
         if out and (out[-1][0], word) in _IN_ONE:
             last, others = out.pop()
@@ -294,7 +295,7 @@ def _words(tree, language, at=()):
 def _said(tree, language):
     "Say a tree in a language: pairs (token, where it comes from)."
     words = _words(tree, _LANGUAGES.index(language))
-    return words if language == 'japanese' else _sounds(words)
+    return words if language == 'japanese' else _sounds(words, language)
 
 def _text(tree, language): return _spelled([w for w, _ in _said(tree, language)])
 
@@ -321,7 +322,8 @@ _ONE_OF_TWO = {word: list(two) for two, word in _IN_ONE.items()}
 
 def _could_be(word, token):
     "May a word of the rules be spelled as this token?"
-    return token in (_ELSE.get(word, word), _BEFORE_VOWEL.get(word))
+    return token == _ELSE.get(word, word) or any(
+        token == meets.get(word) for meets in _BEFORE_VOWEL.values())
 
 def _read(tokens, language):
     "Return all trees that say these tokens in a language."

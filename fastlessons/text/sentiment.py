@@ -6,13 +6,12 @@
 __all__ = ['choose_words', 'WordRows', 'words_and_pairs']
 
 # %% ../../nbs/12_sentiment.ipynb #s12libs
-from difflib import get_close_matches
 from itertools import chain
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from ..core import check_int, check_number, distinct, document
+from ..core import check_int, check_number, did_you_mean, distinct, document
 from ..core import in_order, look_up
 from ..simple.nlp import log_ratios
 from .clean import clean_texts, only_texts
@@ -54,9 +53,8 @@ def _zeros_and_ones(labels):
 def _check_word(word, known):
     "Return a word that is known, or say which one is nearest."
     if word in known: return word
-    near = get_close_matches(str(word), list(known), n=1)
-    guess = f' Did you mean {near[0]!r}?' if near else ''
-    raise ValueError(f'{word!r} is none of the {len(known):,} chosen words.{guess}')
+    guess = did_you_mean(word, known)
+    raise ValueError(f'{word!r} is none of the {len(known):,} chosen words. {guess}')
 
 def _sparse(ids, n, counts=False):
     "Make a row of each list of numbers below `n`: how often each comes, or whether."

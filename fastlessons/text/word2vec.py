@@ -7,12 +7,11 @@ __all__ = ['keep_probability', 'noise', 'nearness', 'block_slopes', 'move', 'Wor
 
 # %% ../../nbs/16_word2vec.ipynb #w16libs
 import numpy as np
-from difflib import get_close_matches
 from scipy.sparse import csc_matrix
 from sklearn.exceptions import NotFittedError
 from ..core import (Saved, as_list, atomic_write, check_int, check_number,
-                              document, progress)
-from .tokens import number_words
+                              did_you_mean, document, progress)
+from .tokens import number_words, unique_numbers
 
 # %% ../../nbs/16_word2vec.ipynb #w16keep
 def keep_probability(
@@ -75,10 +74,11 @@ def move(
     lr:float, # learning rate
 )->None: # nothing
     "Add up the slopes of each row, and take one step (a gentle Adagrad)."
-    which, place = np.unique(rows.ravel(), return_inverse=True)
+    which, place = unique_numbers(rows.ravel(), len(table))
     n = rows.size
     # column k of `add` has a single 1, in the line of the word that slope k is for
-    add = csc_matrix((np.ones(n, np.float32), place, np.arange(n + 1)), (len(which), n))
+    add = csc_matrix((np.ones(n, np.float32), place, np.arange(n + 1, dtype=np.int32)),
+                     (len(which), n))
     total = add @ slopes.reshape(n, -1)
     # einsum squares each row's numbers and adds them up; this is their mean
     moved[which] += np.einsum('ij,ij->i', total, total)/total.shape[1]
@@ -101,10 +101,9 @@ class _Vectors(Saved):
         "Return the vector of a word."
         self._check_fitted()
         if not (isinstance(word, str) and word in self.number_):
-            near = get_close_matches(str(word).lower(), self.words_, n=1)
-            guess = f'Did you mean {near[0]!r}? ' if near else ''
             raise ValueError(f'There is no word {word!r:.60} among the '
-                             f'{len(self.words_):,} that have a vector. {guess}'
+                             f'{len(self.words_):,} that have a vector. '
+                             f'{did_you_mean(word, self.words_)}'
                              'Rare words have none.')
         return self.vectors_[self.number_[word]]
 
