@@ -392,14 +392,14 @@ def _of_stop(e, about, broken):
         return needs_work(f'{name} did not end in time.', _TODO['time'], about)
     if e.kind == 'died':
         return needs_work(f'{name} ended its Python.', _TODO['died'], about)
-    says = f'{name} stopped with {e.kind}: {e.says}{where}.'
+    says = f'{name} stopped with {e.kind}: {e.says.rstrip(".")}{where}.'
     if e.kind == 'NameError':
         lost = re.search(r"name '(\w+)'", e.says)
         if lost and lost[1] in broken: return _missing(lost[1], broken)
         return needs_work(says, 'Is it a global variable? Whatever a function needs, '
                           'give it as an argument, or keep it in `self`.', about)
     if e.kind == 'MemoryError': return needs_work(says, _TODO[e.kind], about)
-    if e.kind == 'ImportError':
+    if e.kind in ('ImportError', 'ModuleNotFoundError'):
         return needs_work(says, 'Write it without that library.', about)
     if not e.cell:   # the reviewer stumbled, and not the learner's code
         return needs_work(f'{name} does not fit what was asked ({e.kind}: {e.says}).',
