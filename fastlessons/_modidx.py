@@ -1399,6 +1399,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'fastlessons.review._line_of_run': ('lib/review.html#_line_of_run', 'fastlessons/review.py'),
                                     'fastlessons.review._makers': ('lib/review.html#_makers', 'fastlessons/review.py'),
                                     'fastlessons.review._missing': ('lib/review.html#_missing', 'fastlessons/review.py'),
+                                    'fastlessons.review._name_makers': ('lib/review.html#_name_makers', 'fastlessons/review.py'),
                                     'fastlessons.review._needed': ('lib/review.html#_needed', 'fastlessons/review.py'),
                                     'fastlessons.review._of_stop': ('lib/review.html#_of_stop', 'fastlessons/review.py'),
                                     'fastlessons.review._only': ('lib/review.html#_only', 'fastlessons/review.py'),

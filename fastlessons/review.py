@@ -504,6 +504,18 @@ def _asker(learner, module):
             raise
     return ask
 
+def _name_makers(troubles, statements, broken):
+    "Say of each missing name which cell, that had trouble itself, should have made it."
+    for n, t in enumerate(troubles):
+        name = re.match(r"NameError: name '(\w+)'", t.says)
+        if not name: continue
+        before = {u.cell for u in troubles[:n]}
+        makers = [s.cell for s in statements if s.cell in before and name[1] in s.binds]
+        makers += [broken[name[1]]] if name[1] in broken else []
+        if not makers: continue
+        t.says += f'. Code cell {makers[-1]} should have made it.'
+        t.todo = f'Mend code cell {makers[-1]} first.'
+
 def _limits(module):
     "Return the limits of a project: its rubric may give more SECONDS to a cell."
     return Limits(cell=getattr(module, 'SECONDS', Limits.cell))
@@ -547,6 +559,7 @@ def review(
                                      ignore_cleanup_errors=True) as folder:
         ran = deepcopy(nb)
         troubles = rerun(ran, folder, limits, show)
+    _name_makers(troubles, statements, _broken(nb))
     lines = {'It runs from top to bottom': _line_of_run(troubles, before, _ticks(ran))}
     lines |= judge(project, nb, limits, show)
     lines['The questions are answered'] = _line_of_answers(nb, len(_answers(starter)))

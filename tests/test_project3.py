@@ -149,6 +149,13 @@ def test_what_is_said_of_a_cell_that_python_cannot_read():
         assert 'cannot read code cell' in v.says and '`batches`' in v.says and 'argument' not in v.todo, v
     assert 'There is no `batches`' in review._of_stop(Stopped('KeyError', "'batches'"), 'batches', {}).says
 
+def test_a_missing_name_leads_to_the_cell_that_should_have_made_it():
+    nb = handed_in(changed('batches', 'for k in range(', 'for k in range[('))
+    last, first = max(review.code_cells(nb)), review._broken(nb)['batches']
+    told = [review.Trouble(k, '', '', says, 'x') for k, says in ((first, 'SyntaxError: x'), (last - 1, "NameError: name 'batches' is not defined"), (last, "NameError: name 'model' is not defined"), (last, "NameError: name 'nobody' is not defined"))]
+    review._name_makers(told, review._statements(nb), review._broken(nb))
+    assert [t.todo for t in told] == ['x', f'Mend code cell {first} first.', f'Mend code cell {last - 1} first.', 'x'] and 'should have made it' in told[2].says
+
 @pytest.mark.parametrize('kind, says', [('ValueError', 'expected x and y, and not 3 things'), ('KeyError', '7'), ('IndexError', 'out of bounds for dimension 0')])
 def test_an_answer_of_another_form_is_no_fault_of_a_line(kind, says):
     v = review._of_stop(Stopped(kind, says), 'batches', {})   # no cell: the reviewer stumbled over what came back
