@@ -238,6 +238,16 @@ def test_a_network_that_onnx_cannot_hold_leaves_nothing(photos, tmp_path):
     with pytest.raises(ValueError, match='adaptive_max_pool2d'): export_classifier(make_learner(make_dls(photos, Resize(64)), net), tmp_path/'m')
     assert not list(tmp_path.iterdir())
 
+class Decides(nn.Module):
+    "Doubles what is bright: which way it goes depends on the pictures."
+    def forward(self, x): return x.flatten(1)[:, :2]*(2 if x.mean() > 0 else 1)
+
+def test_the_quick_way_refuses_what_it_would_freeze(tmp_path):
+    x, names = torch.zeros(2, 8, 8, 3, dtype=torch.uint8), dict(input_names=['pictures'], output_names=['probs'])
+    def write(net): deploy._write_quickly(deploy._network(net, [], 3), x, tmp_path/'m.onnx', names)
+    write(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)))
+    with pytest.raises(torch.jit.TracerWarning): write(Decides())
+
 @pytest.mark.slow
 def test_a_wrong_exporter_is_found_out(photos, tmp_path, monkeypatch):
     network = deploy._network
