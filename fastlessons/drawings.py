@@ -405,11 +405,13 @@ def draw_sequence(
     arcs:dict=None, # (from, to), places from 0 -> weight, from 0 to 1
     cell:str='', # text of the box above each word: an unrolled recurrent network
     outputs:list=None, # a text above each cell; '' for none
+    colours:list=None, # of each cell, names of `PALETTE`; None: all are 'model'
 )->Axes: # the axes; raises ValueError
     "Draw words in a row: shaded, with arcs of attention, or below a recurrent network."
     words, arcs = [str(word) for word in words], arcs or {}
     shades, outputs = shades or [0]*len(words), outputs or ['']*len(words)
-    check_same_length(words=words, shades=shades, outputs=outputs)
+    colours = colours or ['model']*len(words)
+    check_same_length(words=words, shades=shades, outputs=outputs, colours=colours)
     widths = np.array([max(_width(word), _width(cell)) + .24 for word in words])
     gap = min((_W - .2 - widths.sum())/max(len(words)-1, 1), .6)
     if gap < .04:
@@ -429,7 +431,7 @@ def draw_sequence(
     for k, (x, out) in enumerate(zip(xs, outputs)):
         if not cell: break
         draw_arrow(ax, (x, .18), (x, .52))
-        draw_box(ax, x, .7, cell, colour='model')
+        draw_box(ax, x, .7, cell, colour=colours[k])
         if k: draw_arrow(ax, (xs[k-1] + half, .7), (x - half, .7))
         if out:
             draw_arrow(ax, (x, .88), (x, 1.15))

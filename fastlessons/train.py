@@ -17,7 +17,7 @@ from torch import nn, tensor
 from torch.nn import functional as F
 
 from .core import Saved, as_list, check_int, check_name, check_number
-from .core import check_same_length, document, progress, tilde
+from .core import check_same_length, document, progress, tilde, writable
 from .data import read_idx
 from .plots import plot_losses
 from .simple import foundations
@@ -690,7 +690,10 @@ def _set_random_state(run, state):
 
 # %% ../nbs/lib/train.ipynb #0054769d
 class TensorBoard:
-    "Write the log for TensorBoard, epoch by epoch; raises ImportError without it."
+    """Write the log for TensorBoard, epoch by epoch.
+
+    It raises ImportError without it, PermissionError for a folder that cannot be
+    written to, before the training begins."""
     def __init__(self,
         folder:'str|Path'='runs', # one for each training, e.g. 'runs/small net'
     ):
@@ -703,6 +706,11 @@ class TensorBoard:
         self.writer = None
 
     order = 20
+    def before_fit(self, run):
+        if writable(self.folder) is None:   # its own thread would fail without a word
+            raise PermissionError(f'No log can be written to {tilde(self.folder)}. '
+                                  'Expected a folder that is there or can be made.')
+
     def after_epoch(self, run):
         if self.writer is None: self.writer = self.make(str(self.folder))
         lr = run.opt.lr if hasattr(run.opt, 'lr') else run.opt.param_groups[0]['lr']

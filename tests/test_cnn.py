@@ -10,10 +10,11 @@ from torch.nn import functional as F
 
 from conftest import refuses
 from fastlessons.vision.backbone import backbone, resnet_mini
-from fastlessons.vision.cnn import LayerStats, FastConv, PicsDL, SmallResNet, as_batch, _check_pics, cover_places, edit_kernel, grad_cam, _moved, pic_dls, show_kernel, show_places
+from fastlessons.vision.cnn import LayerStats, FastConv, PicsDL, QuickNet, SmallResNet, as_batch, _check_pics, cover_places, edit_kernel, grad_cam, _moved, pic_dls, show_kernel, show_places
 from fastlessons.data import get_data, read_cifar
 from fastlessons.layers import ResidualBlock, conv_block, out_size
 from fastlessons.simple import cnn as simple
+from fastlessons.simple.colour import BothWays, cropped, mirrored, patterns, quick_net, whitening
 
 fails = partial(refuses, limit=400, sentences=3)
 
@@ -466,3 +467,59 @@ def test_cifar_damaged(tmp_path):
 def test_cifar_of_real_data(shared):
     x, y, xv, yv, classes = read_cifar(get_data('cifar10', shared/'data'))
     assert len(x) == len(y) == 4000 and len(xv) == len(yv) == 1000 and len(classes) == 10
+
+# Lesson 14: patterns, a computed first layer, flips and crops, a quick network
+
+def smooth_pics(n=60, side=32):
+    g = torch.Generator().manual_seed(0)
+    return F.interpolate(torch.rand(n, 3, 8, 8, generator=g), size=side, mode='bilinear')
+
+def test_whitened_patches_vary_alike():
+    "By hand: the covariance of what the kernels give is the identity, where patches vary enough."
+    x = smooth_pics()
+    x = (x - x.mean((0, 2, 3), keepdim=True))/x.std((0, 2, 3), keepdim=True)
+    vary, rows = patterns(x, 4)
+    assert (vary[:-1] >= vary[1:]).all() and vary.min() >= 0
+    assert torch.allclose(rows@rows.T, torch.eye(48), atol=1e-4)
+    conv = whitening(x, n=8, few=0.)
+    out = F.conv2d(x, conv.weight, stride=2).transpose(0, 1).flatten(1)
+    assert torch.allclose(torch.cov(out[:8]), torch.eye(8), atol=.05)
+    assert torch.equal(out[:8], -out[8:]) and not conv.weight.requires_grad and conv(x).shape == (60, 16, 16, 16)
+
+def test_flips_and_crops_only_move():
+    x = torch.rand(300, 2, 6, 5)
+    flipped = mirrored(x)
+    back = (flipped == x.flip(3)).flatten(1).all(1)
+    assert ((flipped == x).flatten(1).all(1) ^ back).all() and 100 < back.sum() < 200
+    moved = cropped(x, 1)
+    assert moved.shape == x.shape and torch.equal(cropped(x, 0), x)
+    padded = F.pad(x, [1]*4, mode='reflect')
+    places = torch.stack([(padded[:, :, i:i+6, j:j+5] == moved).flatten(1).all(1) for i in range(3) for j in range(3)])
+    assert places.any(0).all() and places.any(1).all()   # each picture is one of nine, and all nine come
+
+def test_both_ways_cannot_tell_left_from_right():
+    net = quick_net([torch.nn.Conv2d(3, 8, 4, 2, 1)], n_out=4, nf=8).eval()
+    x = smooth_pics(5)
+    out = BothWays(net)(x)
+    assert torch.allclose(out, BothWays(net)(x.flip(3)), atol=1e-6) and torch.allclose(out.sum(1), torch.ones(5))
+
+@pytest.mark.parametrize('skip', [False, True])
+@pytest.mark.parametrize('size', [(32, 32), (33, 40), (16, 16)])
+def test_quick_net_takes_pictures_of_other_sizes(skip, size):
+    assert quick_net([torch.nn.Conv2d(3, 8, 4, 2, 1)], 4, 8, skip=skip)(torch.rand(2, 3, *size)).shape == (2, 4)
+
+def test_quick_net_of_the_library_keeps_what_it_saw(tmp_path):
+    x = smooth_pics()
+    bytes_last = (x*255).round().byte().permute(0, 2, 3, 1).numpy()
+    net, other = QuickNet(bytes_last, 4, 8).eval(), QuickNet(x/2, 4, 8).eval()
+    assert not torch.allclose(net(x), other(x))
+    other.load_state_dict(net.state_dict())   # the mean, the spread, the whitening come along
+    assert torch.equal(net(x), other(x))
+    assert grad_cam(net, x)[0].shape == (60, 4, 4)
+
+@pytest.mark.parametrize('pics,kwargs,words', [
+    (torch.rand(40, 3, 8, 8), {}, ['8 by 8', '16 by 16']), (torch.rand(5, 3, 32, 32), {}, ['5 pictures', 'too few']),
+    (torch.rand(40, 3, 32, 32), dict(n_out=1), ['n_out']), (torch.rand(40, 3, 32, 32), dict(nf=15), ['even']),
+    (torch.rand(40, 1, 32, 32), dict(nf=64), ['nf is 64']), (torch.full((40, 3, 32, 32), torch.nan), {}, ['NaN']),
+    ([np.zeros((32, 32, 3)), np.zeros((32, 31, 3))], {}, ['different shapes']), ([], {}, ['no pictures'])])
+def test_quick_net_refuses(pics, kwargs, words): fails(ValueError, lambda: QuickNet(pics, **kwargs), *words)

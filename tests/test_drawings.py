@@ -159,6 +159,10 @@ def test_sequence():
     readable(draw_sequence(['a', 'b', 'c'], arcs={(0, 2): 1, (2, 0): 1}))
     unrolled = readable(draw_sequence(['a', 'b', 'c'], cell='LSTM', outputs=['x', 'y', 'z']))
     assert sum(t.get_text() == 'LSTM' for t in unrolled.texts) == 3 and len(unrolled.patches) == 3 + 3 + 3 + 2 + 3
+    two = draw_sequence(['a', 'b'], cell='h', colours=['negative', 'model'])
+    edges = [p.get_edgecolor() for p in two.patches]
+    for name in ('negative', 'model'): assert any(same_color(edge, PALETTE[name]) for edge in edges)
+    fails(ValueError, lambda: draw_sequence(['a', 'b'], cell='h', colours=['model']), 'colours')
     fails(ValueError, lambda: draw_sequence(['a'], [1, 2]), 'shades')
     fails(ValueError, lambda: draw_sequence(['many']*20), 'fewer')
 

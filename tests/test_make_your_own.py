@@ -169,3 +169,17 @@ def test_18_own_text(tmp_path, monkeypatch, capsys):
     ns = run('18', tmp_path, monkeypatch, ('None), 10', 'None), 3'), values=['how', 'chances_of', 'perplexity'])
     said = capsys.readouterr().out
     assert 1 < float(said.split()[1]) < len(ns['vocab'])/2 and len(said.split('\n', 1)[1]) > 100
+
+def test_19_own_pairs(tmp_path, monkeypatch, capsys):
+    "Small things in two languages: in the other one the colour comes last, and the day first."
+    colours = dict(zip('red blue green white black yellow'.split(), 'rouge bleu vert blanc noir jaune'.split()))
+    things = dict(zip('boat hat car cup bed door key lamp'.split(), 'bateau chapeau char bol lit mur clou feu'.split()))
+    days = dict(zip('monday tuesday friday sunday'.split(), 'lundi mardi vendredi dimanche'.split()))
+    rows = [(f'one {c} {t} and a {d} {u} {day}', f'{days[day]} un {things[t]} {colours[c]} et un {things[u]} {colours[d]}')
+            for c in colours for t in things for d in colours for u in things for day in days]
+    pd.DataFrame(rows, columns=['source', 'target']).sample(1000, random_state=0).to_csv(tmp_path/'mine.csv', index=False)
+    ns = run('19', tmp_path, monkeypatch)
+    share, said = capsys.readouterr().out.strip().splitlines()[-1].split(maxsplit=1)
+    assert float(share) > .8 and len(said.split()) == 8 and not (tmp_path/'run').exists()
+    test = ns['test'].source.tolist()[:20]
+    assert ns['Translator'].load(tmp_path/'mine.safetensors').translate(test) == ns['model'].translate(test)

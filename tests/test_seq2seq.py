@@ -155,6 +155,15 @@ def test_blame_reaches_the_first_word(net):
     table = net.words[0] if isinstance(net, Transformer) else net.encoder.emb
     assert (table.weight.grad[4:8].abs().sum(1) > 0).all()
 
+def test_a_transformer_says_where_its_places_end():
+    small = Transformer(20, 30, d=8, heads=2, layers=1, longest=5).eval()
+    long, short = torch.randint(4, 20, (1, 8)), torch.randint(4, 20, (1, 5))
+    with pytest.warns(UserWarning, match='5 places'): small(long, short)
+    with pytest.warns(UserWarning, match='5 places'): small(short, long)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        small(short, short)
+
 def test_batches():
     x, y = [[5]*k for k in range(1, 31)], [[6]*k for k in range(1, 31)]
     torch.manual_seed(0)
@@ -227,7 +236,7 @@ def test_seeds_and_the_dice_of_others():
     assert len(Translator(n_emb=8, n_hidden=8).fit(EN, FR, epochs=2, valid=(EN[:4], FR[:4])).log_['valid']) == 2
 
 def test_what_it_has_never_seen_is_said(translator):
-    with pytest.warns(UserWarning, match="'zebra'"): assert isinstance(translator.translate('the red zebra'), str)
+    with pytest.warns(UserWarning, match="word 'zebra' was"): assert isinstance(translator.translate('the red zebra'), str)
     with pytest.warns(UserWarning, match='never learned'): translator.translate(['!!!', '猫 кот'])
     with pytest.warns(UserWarning, match='40 tokens'): said = translator.translate('the '*40)
     assert len(said.split()) <= 90

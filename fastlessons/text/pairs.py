@@ -160,9 +160,9 @@ class PairModel(Saved):
 
     def _check_fitted(self):
         "Raise NotFittedError, a ValueError, if there is no network yet."
-        if hasattr(self, 'net'): return
-        raise NotFittedError(f'This {type(self).__name__} has learned nothing. '
-                             'Call fit(sources, targets) first.')
+        if not hasattr(self, 'net'):
+            raise NotFittedError(f'This {type(self).__name__} has learned nothing. '
+                                 'Call fit(sources, targets) first.')
 
     def _look_at(self, texts):
         "Return the tokens of texts; say what the network has never seen."
@@ -171,9 +171,7 @@ class PairModel(Saved):
         known = self.words_[0].stoi
         new = [*dict.fromkeys(t for row in tokens for t in row if t not in known)]
         long = max(map(len, tokens), default=0)
-        if new: warnings.warn(
-            f'{len(new)} words were never learned, for example {new[0]!r}. What is '
-            'made of them is a guess, or a copy.', stacklevel=3)
+        if new: warnings.warn(_unknown(new), stacklevel=3)
         if long > self.longest_: warnings.warn(
             f'A text has {long} tokens; the longest that was learned has '
             f'{self.longest_}. Cut it into sentences.', stacklevel=3)
@@ -302,6 +300,14 @@ class PairModel(Saved):
         self.net = self._make(*map(len, self.words_)).eval()
         self.net.load_state_dict(tensors)
         return self
+
+def _unknown(new):
+    "Return a warning of words that were never learned."
+    if len(new) == 1: return (f'The word {new[0]!r} was never learned. What is made of '
+                              'it is a guess, or a copy.')
+    return (f'{len(new)} words were never learned, such as {new[0]!r}. What is made of '
+            'them is a guess, or a copy.')
+
 def until_end(
     ids:list, # numbers of words, the first is <start>
 )->list: # what follows it, up to <end>

@@ -6,7 +6,8 @@
 __all__ = ['count_dictionary', 'PairBatches', 'Encoder', 'Seq2Seq', 'Translator', 'attention', 'Heads', 'Layer', 'Transformer']
 
 # %% ../../nbs/19_seq2seq.ipynb #s19c004
-import math, numpy as np, torch
+import math, warnings
+import numpy as np, torch
 from torch import nn
 from torch.nn import functional as F
 from ..core import check_int, check_name, check_number, document
@@ -44,7 +45,7 @@ def count_dictionary(
 
 # %% ../../nbs/19_seq2seq.ipynb #s19c031
 class PairBatches:
-    "Serve pairs of about one length: x, what the decoder sees, and what is right."
+    "Serve pairs whose targets have about one length: x, what is seen, what is right."
     def __init__(self,
         x:list, # numbers of the sources' words: a list for each
         y:list, # numbers of the targets' words
@@ -54,7 +55,7 @@ class PairBatches:
         check_int(bs=bs)
         self.x, self.bs, self.length = x, bs, length
         self.y = [[Words.start_id, *row, Words.end_id] for row in y]
-        self.sizes = torch.tensor([len(a) + len(b)/100 for a, b in zip(x, y)])
+        self.sizes = torch.tensor([len(b) + len(a)/100 for a, b in zip(x, y)])
 
     def __len__(self): return math.ceil(len(self.x)/self.bs)
 
@@ -198,7 +199,7 @@ class Translator(PairModel):
             torch.manual_seed(self.seed)
             self.log_ = fit_net(self.net, (batches, valid), epochs, lr, self._loss,
                                 torch.optim.AdamW, cbs=cbs, show=show, check=False,
-                                weight_decay=wd, betas=(.9, .98))
+                                weight_decay=wd, betas=(.9, .98), fused=True)
         return self
     def _about(self):
         "Return the settings, for a file."
@@ -291,8 +292,13 @@ class Transformer(nn.Module):
         self.out.weight = self.words[1].weight
 
     def _begin(self, side, ids):
-        "Return the words' numbers plus those of their places."
-        places = torch.arange(ids.shape[1]).clamp(max=len(self.places[0].weight) - 1)
+        "Return the words' numbers plus those of their places; warn of too many."
+        last = len(self.places[side].weight) - 1
+        if ids.shape[1] > last + 1: warnings.warn(
+            f'A text has more than {last + 1} tokens, and this transformer has numbers '
+            f'for {last + 1} places: all later ones are like the last. Cut the text, '
+            'or learn with a larger `longest`.', stacklevel=2)
+        places = torch.arange(ids.shape[1]).clamp(max=last)
         return self.drop(self.words[side](ids) + self.places[side](places))
 
     # ids (n, places) -> what was read, where there are words
