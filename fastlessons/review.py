@@ -392,14 +392,14 @@ def _of_stop(e, about, broken):
         return needs_work(f'{name} did not end in time.', _TODO['time'], about)
     if e.kind == 'died':
         return needs_work(f'{name} ended its Python.', _TODO['died'], about)
-    says = f'{name} stopped with {e.kind}: {e.says}{where}.'
+    says = f'{name} stopped with {e.kind}: {e.says.rstrip(".")}{where}.'
     if e.kind == 'NameError':
         lost = re.search(r"name '(\w+)'", e.says)
         if lost and lost[1] in broken: return _missing(lost[1], broken)
         return needs_work(says, 'Is it a global variable? Whatever a function needs, '
                           'give it as an argument, or keep it in `self`.', about)
     if e.kind == 'MemoryError': return needs_work(says, _TODO[e.kind], about)
-    if e.kind == 'ImportError':
+    if e.kind in ('ImportError', 'ModuleNotFoundError'):
         return needs_work(says, 'Write it without that library.', about)
     if not e.cell:   # the reviewer stumbled, and not the learner's code
         return needs_work(f'{name} does not fit what was asked ({e.kind}: {e.says}).',
@@ -504,6 +504,18 @@ def _asker(learner, module):
             raise
     return ask
 
+def _name_makers(troubles, statements, broken):
+    "Say of each missing name which cell, that had trouble itself, should have made it."
+    for n, t in enumerate(troubles):
+        name = re.match(r"NameError: name '(\w+)'", t.says)
+        if not name: continue
+        before = {u.cell for u in troubles[:n]}
+        makers = [s.cell for s in statements if s.cell in before and name[1] in s.binds]
+        makers += [broken[name[1]]] if name[1] in broken else []
+        if not makers: continue
+        t.says += f'. Code cell {makers[-1]} should have made it.'
+        t.todo = f'Mend code cell {makers[-1]} first.'
+
 def _limits(module):
     "Return the limits of a project: its rubric may give more SECONDS to a cell."
     return Limits(cell=getattr(module, 'SECONDS', Limits.cell))
@@ -547,6 +559,7 @@ def review(
                                      ignore_cleanup_errors=True) as folder:
         ran = deepcopy(nb)
         troubles = rerun(ran, folder, limits, show)
+    _name_makers(troubles, statements, _broken(nb))
     lines = {'It runs from top to bottom': _line_of_run(troubles, before, _ticks(ran))}
     lines |= judge(project, nb, limits, show)
     lines['The questions are answered'] = _line_of_answers(nb, len(_answers(starter)))

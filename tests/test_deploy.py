@@ -246,7 +246,7 @@ def test_the_quick_way_refuses_what_it_would_freeze(tmp_path):
     x, names = torch.zeros(2, 8, 8, 3, dtype=torch.uint8), dict(input_names=['pictures'], output_names=['probs'])
     def write(net): deploy._write_quickly(deploy._network(net, [], 3), x, tmp_path/'m.onnx', names)
     write(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)))
-    with pytest.raises(torch.jit.TracerWarning): write(Decides())
+    with pytest.raises((torch.jit.TracerWarning, SystemError)): write(Decides())   # the second where it is raised inside PyTorch
 
 @pytest.mark.slow
 def test_a_wrong_exporter_is_found_out(photos, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from fastlessons import check, course, review
 from fastlessons.projects import p3
 from fastlessons.projects.guard import Limits
 from fastlessons.projects.rubric import RUBRICS
-from fastlessons.projects.worker import Stopped, _load
+from fastlessons.projects.worker import Stopped, _answer, _load, unpack
 from p3_work import PLAIN, STARTER, TIED, TITLES, WRONG, changed, defined, handed_in, here
 
 P3 = course.find_project('P3')
@@ -51,11 +51,11 @@ def test_a_wrong_solution_gets_the_right_advice(name, monkeypatch):
     assert v.todo and v.about in TIED
 
 def test_what_was_learned_by_heart_and_what_was_not_learned(monkeypatch):
-    monkeypatch.setattr(p3, 'SCENES', (25, 20))
+    monkeypatch.setattr(p3, 'SCENES', (20, 12))
     poor = changed('fit_scripts', 'epochs=2', 'epochs=1')
     v = here(poor, 'scripts')['scripts']
     assert not v.met and 'not much better' in v.says and 'more passes' in v.todo and v.picture
-    heart = changed('fit_scripts', 'epochs=2, lr=1e-2, batch=24', 'epochs=15, lr=1e-2, batch=4')
+    heart = changed('fit_scripts', 'epochs=2, lr=1e-2, batch=24', 'epochs=12, lr=1e-2, batch=4')
     v = here(heart, 'scripts')['scripts']
     assert not v.met and 'by heart' in v.says and 'dropout' in v.todo
 
@@ -149,6 +149,13 @@ def test_what_is_said_of_a_cell_that_python_cannot_read():
         assert 'cannot read code cell' in v.says and '`batches`' in v.says and 'argument' not in v.todo, v
     assert 'There is no `batches`' in review._of_stop(Stopped('KeyError', "'batches'"), 'batches', {}).says
 
+def test_a_missing_name_leads_to_the_cell_that_should_have_made_it():
+    nb = handed_in(changed('batches', 'for k in range(', 'for k in range[('))
+    last, first = max(review.code_cells(nb)), review._broken(nb)['batches']
+    told = [review.Trouble(k, '', '', says, 'x') for k, says in ((first, 'SyntaxError: x'), (last - 1, "NameError: name 'batches' is not defined"), (last, "NameError: name 'model' is not defined"), (last, "NameError: name 'nobody' is not defined"))]
+    review._name_makers(told, review._statements(nb), review._broken(nb))
+    assert [t.todo for t in told] == ['x', f'Mend code cell {first} first.', f'Mend code cell {last - 1} first.', 'x'] and 'should have made it' in told[2].says
+
 @pytest.mark.parametrize('kind, says', [('ValueError', 'expected x and y, and not 3 things'), ('KeyError', '7'), ('IndexError', 'out of bounds for dimension 0')])
 def test_an_answer_of_another_form_is_no_fault_of_a_line(kind, says):
     v = review._of_stop(Stopped(kind, says), 'batches', {})   # no cell: the reviewer stumbled over what came back
@@ -160,3 +167,11 @@ def test_time_enough_and_whose_time_it_was():
     assert 'fewer passes' in review._of_stop(Stopped('time', asked='ask_train'), 'train', {}).todo
 
 def test_first_difference(): assert [p3._first_difference(list(a), list(b)) for a, b in (('abcdefgh', 'abcdeXgh'), ('abc', 'ab'), ('', 'a'))] == [slice(2, 9), slice(0, 6), slice(0, 4)]
+
+def test_a_name_that_is_missing_because_of_its_import(monkeypatch):
+    monkeypatch.setitem(sys.modules, '__main__', sys.modules['__main__'])
+    mine = _load([(1, 'import json, fastlessons.nowhere as far\n'), (2, 'def f(): return far.x()\ndef g(): return nobody')])
+    told = unpack(_answer(lambda mine: mine['f'](), mine, {}))
+    assert (told['error'], told['cell'], told['line']) == ('ModuleNotFoundError', 'code cell 1', 'import json, fastlessons.nowhere as far') and 'json' in mine
+    assert unpack(_answer(lambda mine: mine['g'](), mine, {}))['error'] == 'NameError'
+    assert 'without that library' in review._of_stop(Stopped(told['error'], told['says'], told['cell']), 'f', {}).todo

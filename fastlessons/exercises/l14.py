@@ -77,8 +77,8 @@ def five_batches()->'np.ndarray': # the axes (5, 8)
 def _(diagnosis):
     yield from matching(diagnosis, {
         'right': ('D', 'every picture shows what its label says'),
-        'reshaped': ('C', 'the shape fits, but each picture became small stripes of '
-                          'itself'),
+        'reshaped': ('C', 'the shape fits, but each picture became a fine coloured '
+                          'grid'),
         'divided twice': ('A', 'the pictures are right, and nearly black'),
         'labels moved': ('B', 'the pictures are right, the names belong to the next '
                               'one'),

@@ -74,13 +74,14 @@ def _load(cells):
     "Run the definitions of a notebook; return what they define."
     import ast
     mine = ModuleType('__main__')
+    mine._failed = {}   # names whose import failed -> its error
     sys.modules['__main__'] = mine   # where a class looks for its module
     for number, source in cells:
         name = f'<code cell {number}>'
         linecache.cache[name] = (len(source), None, source.splitlines(True), name)
         for s in _apart(ast.parse(source).body):
             try: exec(compile(ast.Module([s], []), name, 'exec'), vars(mine))
-            except Exception as e: mine.__dict__.setdefault('_failed', []).append(e)
+            except Exception as e: mine._failed |= dict.fromkeys(_imported(s), e)
     return vars(mine)
 
 def _apart(body):
@@ -89,6 +90,15 @@ def _apart(body):
     for s in body:
         if not isinstance(s, ast.Import): yield s
         else: yield from (ast.copy_location(ast.Import([a]), s) for a in s.names)
+
+def _imported(s):
+    "Return the names that an import binds."
+    return [(a.asname or a.name).split('.')[0] for a in getattr(s, 'names', ())
+            if not isinstance(a, str)]   # but not those of `global a`
+
+def _why(e, mine):
+    "Return the error behind an error: a name can be missing because of its import."
+    return mine['_failed'].get(e.name, e) if isinstance(e, NameError) else e
 
 def _where(e):
     "Return the learner's line that an error came from: its cell, number and text."
@@ -105,6 +115,7 @@ def _answer(ask, mine, message):
     np.random.seed(0)
     try: return pack(ask(mine, **message))
     except BaseException as e:   # also SystemExit: the learner's code may do anything
+        e = _why(e, mine)
         says = f'{e}'[:500]
         return pack(dict(error=type(e).__name__, says=says, **_where(e)))
 
