@@ -6,7 +6,8 @@
 __all__ = ['read_log', 'Board', 'Watch', 'Steps', 'handed_in', 'halve', 'hills', 'tpe_suggest', 'replay', 'Prune', 'open_study']
 
 # %% ../nbs/17_search.ipynb #n17libs
-import atexit, json, socket, subprocess, sys, tempfile, time, warnings
+import atexit, json, socket, sqlite3, subprocess, sys, tempfile, time, warnings
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -273,34 +274,36 @@ def open_study(
     cannot be written, ValueError for another direction or a file of another kind."""
     import optuna
     from filelock import FileLock
-    from sqlalchemy.exc import DatabaseError
     check_name(direction, ('maximize', 'minimize'), 'direction')
     file = Path(file).expanduser()
     if not file.parent.is_dir():
         raise FileNotFoundError(f'There is no folder {tilde(file.parent)}. '
                                 'Make it first.')
-    where = dict(storage=f'sqlite:///{file}', study_name=name)
-    try:
-        with FileLock(file.with_name(f'.{file.name}.lock')):   # two may begin at once
-            study = optuna.create_study(direction=direction, load_if_exists=True,
-                                        **where, **kwargs)
-    except (DatabaseError, optuna.exceptions.StorageInternalError) as e:
-        raise _not_opened(file, e) from e
+    with FileLock(file.with_name(f'.{file.name}.lock')):   # two may begin at once
+        _check_database(file)
+        study = optuna.create_study(storage=f'sqlite:///{file}', study_name=name,
+                                    direction=direction, load_if_exists=True, **kwargs)
     was = study.direction.name.lower()
     if was != direction:
         raise ValueError(f'The study {name!r} in {tilde(file)} was begun to {was}, now '
                          f'it is asked to {direction}. Take another name.')
     return study
 
-def _not_opened(file, e):
-    "Say in plain words why SQLite did not take a file."
-    if not hasattr(e, 'orig'): e = e.__cause__   # Optuna wraps SQLAlchemy's
-    name, says = tilde(file), str(getattr(e, 'orig', e))
-    if any(word in says for word in ('unable', 'readonly', 'locked', 'disk')):
-        return PermissionError(f'{name} cannot be used: {says}. Expected a file that '
-                               'may be written, on a disk with room.')
-    return ValueError(f'{name} is there, and holds no study: {says}. '
-                      'Take another name.')
+def _check_database(file):
+    "Refuse a file that SQLite cannot write to, or that holds something else."
+    try:
+        with closing(sqlite3.connect(file, timeout=60)) as db:
+            db.execute('begin immediate')   # may it be written?
+            columns = [row[1] for row in db.execute('pragma table_info(studies)')]
+    except sqlite3.OperationalError as e:
+        raise PermissionError(f'{tilde(file)} cannot be used: {e}. Expected a file '
+                              'that may be written, on a disk with room.') from e
+    except sqlite3.DatabaseError as e:
+        raise ValueError(f'{tilde(file)} is there, and holds no study: {e}. '
+                         'Take another name.') from e
+    if columns and 'study_name' not in columns:
+        raise ValueError(f'{tilde(file)} holds no study, but other tables. '
+                         'Take another name.')
 
 # %% ../nbs/17_search.ipynb #n17doc
 document(globals())   # adds the comments of the signatures to `help`

@@ -64,7 +64,7 @@ def test_what_is_said_of_new_pictures(word, given, monkeypatch):
     assert RUBRICS['P2'][TITLES['pictures']](answers()).met
 
 def test_what_may_not_be_imported():
-    for name in ('fastlessons.vision.cnn', 'fastlessons.samples.tiny', 'torchvision.models', 'fastai.vision.all'):
+    for name in ('fastlessons.vision.cnn', 'fastlessons.simple.colour', 'fastlessons.samples.tiny', 'torchvision.models', 'fastai.vision.all'):
         with pytest.raises(ImportError): guard._import(name, p2.REFUSED)
     for name in ('torch.utils.data', 'fastlessons.data', 'sklearn.preprocessing'): guard._import(name, p2.REFUSED)
 

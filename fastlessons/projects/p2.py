@@ -23,7 +23,7 @@ NAMES = ['measure', 'normalise', 'one_hot', 'conv_block', 'PictureNet', 'batches
 
 # What the learner's functions may not import: they have the gaps in them, the
 # pictures, or networks that others have trained.
-REFUSED = ['fastlessons.vision', 'fastlessons.simple.cnn', 'fastlessons.layers',
+REFUSED = ['fastlessons.vision', 'fastlessons.simple', 'fastlessons.layers',
            'fastlessons.train', 'fastlessons.samples', 'fastlessons.projects', 'fastai',
            'torchvision', 'timm', 'transformers']
 

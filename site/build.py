@@ -1,0 +1,228 @@
+"""Builds the course as a web site out of the saved notebooks: nothing is run.
+
+`python site/build.py` writes it to build/site; open build/site/index.html. First the
+notebooks become Sphinx's sources in build/site_source, in the same folders as in nbs,
+so that links between them stay what they are. The reference comes from the library's
+own docstrings (conf.py)."""
+import base64, io, json, re, shutil, subprocess, sys
+from html import escape
+from pathlib import Path
+
+import nbformat
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+NBS, SITE = ROOT/'nbs', ROOT/'site'
+sys.path[:0] = [str(ROOT), str(ROOT/'tools')]
+
+import maintain                               # noqa: E402 (what the map of the library is made with)
+from fastlessons import course                # noqa: E402
+from fastlessons.run import alt, draw_formulas, still_widgets   # noqa: E402
+
+HIDDEN = r'#\| *(?:hide|include: *false)'
+BADGES = re.compile(r'^(\[!\[[^\]]*\]\([^)]*\)\]\([^)]*\) *)+$', re.M)
+DETAILS = re.compile(r'<details>\s*<summary>(.*?)</summary>(.*?)</details>', re.S)
+LINK = re.compile(r'\]\((?!\w+:|#)([^)\s]+?)(#[^)\s]*)?\)')
+
+def github(path):
+    "Return where a file of the project is on the web."
+    s = maintain.settings()
+    return f"{s['repo_url']}/blob/{s['branch']}/{path}"
+
+def open_elsewhere(path):
+    "Return a line of links: open a notebook on Colab or Kaggle, or download it."
+    name = path.relative_to(NBS).as_posix()
+    page = github(f'nbs/{name}')
+    hub = page.replace('https://github.com/', '')
+    here = '../'*name.count('/')
+    return (f'[Open in Colab](https://colab.research.google.com/github/{hub}) · '
+            f'[Open in Kaggle](https://kaggle.com/kernels/welcome?src={page}) · '
+            f'<a href="{here}notebooks/{name}" download>Download the notebook</a>')
+
+# The parts of a notebook
+
+def dropdown(found):
+    "Write a folded part in Sphinx's way."
+    title, body = found[1].strip(), found[2].strip()
+    return f'\n\n::::::{{dropdown}} {title}\n{body}\n::::::\n\n'
+
+def link_from(folder):
+    "Return how links of a text that lies in a folder of nbs become the site's own."
+    def to(found):
+        target, part = found[1], found[2] or ''
+        path = (NBS/folder/target).resolve()
+        up = '../'*len(Path(folder).parts)
+        if path == ROOT/'benchmarks/RESULTS.md': return f']({up}results.md{part})'
+        if not path.is_relative_to(ROOT): return found[0]
+        name = path.relative_to(ROOT).as_posix()
+        if not name.startswith('nbs/'): return f']({github(name)})'
+        name = name.removeprefix('nbs/')
+        # the page of a module stands in the place of the notebook that makes it
+        if name.startswith('lib/') or name == 'index.ipynb': name = name[:-6] + '.md'
+        return f']({up}{name}{part})'
+    return to
+
+def text(cell, folder, links=''):
+    "Make a cell of text one of the site: links instead of badges, folds, formulas."
+    cell.source = BADGES.sub(links, cell.source)
+    draw_formulas(cell)
+    cell.source = DETAILS.sub(dropdown, LINK.sub(link_from(folder), cell.source))
+
+def picture(output, words, name, out):
+    "Write a picture to a file; put it into the output as HTML with its size and words."
+    data = output.data
+    kind = next(k for k in ('image/png', 'image/jpeg') if k in data)
+    file = base64.b64decode(data[kind])
+    path = out/'pictures'/f'{name}.{kind[6:]}'
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(file)
+    w, h = Image.open(io.BytesIO(file)).size
+    up = '../'*name.count('/')   # not used by lessons: they lie at the top
+    output.data = {'text/html': f'<img src="{up}pictures/{path.name}" width="{w}" '
+                   f'height="{h}" loading="lazy" alt="{escape(words)}">'}
+
+def code(cell, name, out):
+    "Make a cell of code one of the site: no directives, pictures as files with words."
+    words = alt(cell)
+    shown = '#| echo: false' not in cell.source
+    cell.metadata = {} if shown else {'tags': ['remove-input']}
+    lines = [line for line in cell.source.split('\n') if not line.startswith('#|')]
+    cell.source = '\n'.join(lines).strip('\n')
+    for n, o in enumerate(cell.outputs):
+        if {'image/png', 'image/jpeg'} & set(o.get('data', {})):
+            picture(o, words, f'{name}_{cell.id}_{n}', out)
+
+def prepare(path, out):
+    "Write a notebook of the course as a source of Sphinx's."
+    nb = nbformat.read(path, 4)
+    place = path.relative_to(NBS)
+    still_widgets(nb)
+    nb.cells = [c for c in nb.cells if not re.match(HIDDEN, c.source)]
+    for c in nb.cells:
+        if c.cell_type == 'markdown': text(c, place.parent, open_elsewhere(path))
+        else: code(c, path.stem, out)
+    nb.cells = [c for c in nb.cells if c.source.strip() or c.get('outputs')]
+    (out/place).parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(nb, out/place)
+    kept = out/'extra/notebooks'/place   # to be downloaded, as it is
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(path, kept)
+
+# Pages that are made here
+
+def card(lesson):
+    "Return a card of the front page for a lesson or a project."
+    name = lesson.path.relative_to(NBS).with_suffix('').as_posix()
+    path = NBS/f'images/{lesson.path.stem}.jpg'
+    shown = f':img-top: images/{path.name}\n:img-alt: {lesson.title}\n' if path.exists() else ''
+    time = f'\n:::{{card-footer}}\n{lesson.time}\n:::\n' if lesson.time else ''
+    return (f'::::{{grid-item-card}} {lesson.number} {lesson.title}\n:link: {name}\n'
+            f':link-type: doc\n{shown}\n{lesson.promise}\n{time}::::\n')
+
+def menu_line(lesson):
+    "Return a lesson's line in the menu."
+    name = lesson.path.relative_to(NBS).with_suffix('').as_posix()
+    return f'{lesson.number} {lesson.title} <{name}>'
+
+def front():
+    "Return the front page: what it is, and a card for each lesson."
+    first = nbformat.read(NBS/'index.ipynb', 4).cells[0].source
+    title, promise = re.findall(r'^# .*|^> .*', first, re.M)[:2]
+    lessons, projects = course.lessons(), course.projects()
+    parts = {'Practical deep learning': [x for x in lessons if x.number < '09'],
+             'Build the parts yourself': [x for x in lessons if x.number >= '09'],
+             'Projects': projects}
+    about = first[first.index('The first lesson'):first.index('```bash')]
+    start = first[first.index('```bash'):]
+    rows = [title, promise, about]
+    tree = []
+    for name, group in parts.items():
+        cards = '\n'.join(map(card, group))
+        rows.append(f'## {name}\n\n:::::{{grid}} 1 2 2 3\n:gutter: 3\n\n{cards}:::::')
+        tree.append(toctree(name, map(menu_line, group)))
+    rows += ['## On your own machine', LINK.sub(link_from('.'), start), *tree,
+             toctree('Look up', ['glossary', 'results', 'lib/index'])]
+    return '\n\n'.join(rows) + '\n'
+
+def toctree(caption, names):
+    "Return a list of pages for the menu."
+    return '\n'.join([f'```{{toctree}}\n:hidden:\n:caption: {caption}\n', *names, '```'])
+
+def lesson_links(name, up):
+    "Return links to the lessons that build or use a module."
+    found = []
+    for x in course.lessons():
+        made, *used = maintain.lesson_modules(x.path)
+        if made == name: found.insert(0, f'built in [lesson {x.number}]({up}{x.path.name})')
+        elif name in used: found.append(f'used in [lesson {x.number}]({up}{x.path.name})')
+    return f' {", ".join(found).capitalize()}.' if found else ''
+
+def module_page(name, made, out):
+    "Write the page of a module. The map leads to it: a menu with all of them would be on every page."
+    folder = out/'lib'
+    if made.is_relative_to(NBS/'lib'): path = made.relative_to(NBS/'lib').with_suffix('.md')
+    else: path = Path('lessons', f'{name}.md')   # a lesson makes it
+    up = '../'*len(path.parts)
+    place = made.relative_to(NBS).as_posix()
+    target = github(f'nbs/{place}') if place[:4] == 'lib/' else up + place
+    module = f'fastlessons.{name}'.removesuffix('.__init__')
+    (folder/path).parent.mkdir(parents=True, exist_ok=True)
+    (folder/path).write_text(f"""---
+orphan: true
+---
+# `{module}`
+
+Made by [{place}]({target}).{lesson_links(name, up)}
+
+```{{eval-rst}}
+.. automodule:: {module}
+   :members:
+```
+""", encoding='utf-8')
+
+def reference(out):
+    "Write a page for each module, and the map of all."
+    for name, source in maintain.modules().items(): module_page(name, maintain.maker(name, source), out)
+    index = nbformat.read(NBS/'lib/index.ipynb', 4).cells[0].source
+    table = LINK.sub(link_from('lib'), maintain.library_map(NBS/'lib'))
+    (out/'lib/index.md').write_text(f'{index}\n\n{table}\n', encoding='utf-8')
+
+def imported(path):
+    "Name what a notebook imports from the library, e.g. 'fastlessons.collab.fit_ratings'."
+    cells = nbformat.read(path, 4).cells
+    source = '\n'.join(c.source for c in cells if c.cell_type == 'code')
+    for module, names in re.findall(r'^from (fastlessons[\w.]*) import (\([^)]*\)|.*)', source, re.M):
+        for name in re.findall(r'\w+', names.partition('#')[0]): yield f'{module}.{name}'
+
+def taught():
+    "Return for each name of the library the lessons that build it or use it."
+    found = {}
+    for x in course.lessons():
+        for name in dict.fromkeys(imported(x.path)): found.setdefault(name, []).append(x.path.stem)
+    return found
+
+def sources(out):
+    "Write all that Sphinx reads."
+    shutil.rmtree(out, ignore_errors=True)
+    (out/'extra').mkdir(parents=True)
+    for path in [*NBS.glob('[0-9][0-9]_*.ipynb'), *NBS.glob('projects/*.ipynb'),
+                 NBS/'glossary.ipynb']: prepare(path, out)
+    if (out/'pictures').exists(): (out/'pictures').rename(out/'extra/pictures')
+    shutil.copytree(NBS/'images', out/'images')
+    shutil.copytree(SITE/'static', out/'static')
+    shutil.copy(SITE/'conf.py', out)
+    (out/'index.md').write_text(front(), encoding='utf-8')
+    shutil.copy(ROOT/'benchmarks/RESULTS.md', out/'results.md')
+    reference(out)
+    (out/'taught.json').write_text(json.dumps(taught()), encoding='utf-8')
+
+def build(source=ROOT/'build/site_source', out=ROOT/'build/site'):
+    "Build the site; every warning is an error, so no link leads nowhere."
+    sources(source)
+    shutil.rmtree(out, ignore_errors=True)
+    command = [sys.executable, '-m', 'sphinx', '-W', '--keep-going', '-q', '-b', 'html',
+               source, out, '-d', source.parent/'site_doctrees']
+    subprocess.run(command, check=True)
+    print(f'The site: {out/"index.html"}')
+
+if __name__ == '__main__': build()
