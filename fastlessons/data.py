@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
+from inspect import getfile
 from pathlib import Path, PurePosixPath
 
 from .core import bundle, check_name, document, home, say, tilde, writable
@@ -358,7 +359,9 @@ def _drawn(name):
     elif name == 'dialogue': from fastlessons.samples.grammar import write_talk as write
     elif name == 'tiny': from fastlessons.samples.tiny import write_tiny as write
     else: from fastlessons.samples.pictures import write_things as write
-    return build(_samples()/f'{name}-drawn', write)
+    # what an older version of this program made is not taken for what this one makes
+    version = sha256(Path(getfile(write)).read_bytes()).hexdigest()[:8]
+    return build(_samples()/f'{name}-drawn-{version}', write)
 
 def _bundled(name):
     "Unpack a bundled sample, once, and return its folder."

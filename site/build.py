@@ -114,7 +114,9 @@ def card(lesson):
     "Return a card of the front page for a lesson or a project."
     name = lesson.path.relative_to(NBS).with_suffix('').as_posix()
     path = NBS/f'images/{lesson.path.stem}.jpg'
-    shown = f':img-top: images/{path.name}\n:img-alt: {lesson.title}\n' if path.exists() else ''
+    shown = ''
+    if path.exists():
+        shown = f':img-top: images/{path.name}\n:img-alt: {lesson.title}\n'
     time = f'\n:::{{card-footer}}\n{lesson.time}\n:::\n' if lesson.time else ''
     return (f'::::{{grid-item-card}} {lesson.number} {lesson.title}\n:link: {name}\n'
             f':link-type: doc\n{shown}\n{lesson.promise}\n{time}::::\n')
@@ -138,7 +140,8 @@ def front():
     tree = []
     for name, group in parts.items():
         cards = '\n'.join(map(card, group))
-        rows.append(f'## {name}\n\n:::::{{grid}} 1 2 2 3\n:gutter: 3\n\n{cards}:::::')
+        grid = ':::::{grid} 1 2 2 3\n:gutter: 3\n'
+        rows.append(f'## {name}\n\n{grid}\n{cards}:::::')
         tree.append(toctree(name, map(menu_line, group)))
     rows += ['## On your own machine', LINK.sub(link_from('.'), start), *tree,
              toctree('Look up', ['glossary', 'results', 'lib/index'])]
@@ -146,22 +149,27 @@ def front():
 
 def toctree(caption, names):
     "Return a list of pages for the menu."
-    return '\n'.join([f'```{{toctree}}\n:hidden:\n:caption: {caption}\n', *names, '```'])
+    head = f'```{{toctree}}\n:hidden:\n:caption: {caption}\n'
+    return '\n'.join([head, *names, '```'])
 
 def lesson_links(name, up):
     "Return links to the lessons that build or use a module."
     found = []
     for x in course.lessons():
         made, *used = maintain.lesson_modules(x.path)
-        if made == name: found.insert(0, f'built in [lesson {x.number}]({up}{x.path.name})')
-        elif name in used: found.append(f'used in [lesson {x.number}]({up}{x.path.name})')
+        link = f'[lesson {x.number}]({up}{x.path.name})'
+        if made == name: found.insert(0, f'built in {link}')
+        elif name in used: found.append(f'used in {link}')
     return f' {", ".join(found).capitalize()}.' if found else ''
 
 def module_page(name, made, out):
-    "Write the page of a module. The map leads to it: a menu with all of them would be on every page."
+    """Write the page of a module.
+
+    The map leads to it: a menu with all of them would be on every page."""
     folder = out/'lib'
-    if made.is_relative_to(NBS/'lib'): path = made.relative_to(NBS/'lib').with_suffix('.md')
-    else: path = Path('lessons', f'{name}.md')   # a lesson makes it
+    path = Path('lessons', f'{name}.md')   # a lesson makes it, or else:
+    if made.is_relative_to(NBS/'lib'):
+        path = made.relative_to(NBS/'lib').with_suffix('.md')
     up = '../'*len(path.parts)
     place = made.relative_to(NBS).as_posix()
     target = github(f'nbs/{place}') if place[:4] == 'lib/' else up + place
@@ -182,23 +190,27 @@ Made by [{place}]({target}).{lesson_links(name, up)}
 
 def reference(out):
     "Write a page for each module, and the map of all."
-    for name, source in maintain.modules().items(): module_page(name, maintain.maker(name, source), out)
+    for name, source in maintain.modules().items():
+        module_page(name, maintain.maker(name, source), out)
     index = nbformat.read(NBS/'lib/index.ipynb', 4).cells[0].source
     table = LINK.sub(link_from('lib'), maintain.library_map(NBS/'lib'))
     (out/'lib/index.md').write_text(f'{index}\n\n{table}\n', encoding='utf-8')
 
 def imported(path):
-    "Name what a notebook imports from the library, e.g. 'fastlessons.collab.fit_ratings'."
+    "Name what a notebook imports of ours, e.g. 'fastlessons.collab.fit_ratings'."
     cells = nbformat.read(path, 4).cells
     source = '\n'.join(c.source for c in cells if c.cell_type == 'code')
-    for module, names in re.findall(r'^from (fastlessons[\w.]*) import (\([^)]*\)|.*)', source, re.M):
-        for name in re.findall(r'\w+', names.partition('#')[0]): yield f'{module}.{name}'
+    lines = r'^from (fastlessons[\w.]*) import (\([^)]*\)|.*)'
+    for module, names in re.findall(lines, source, re.M):
+        for name in re.findall(r'\w+', names.partition('#')[0]):
+            yield f'{module}.{name}'
 
 def taught():
     "Return for each name of the library the lessons that build it or use it."
     found = {}
     for x in course.lessons():
-        for name in dict.fromkeys(imported(x.path)): found.setdefault(name, []).append(x.path.stem)
+        for name in dict.fromkeys(imported(x.path)):
+            found.setdefault(name, []).append(x.path.stem)
     return found
 
 def sources(out):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent   # build.py puts this file among the sources
 project, author = 'fastlessons', 'the fastlessons authors'
-extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.viewcode', 'sphinx_design', 'sphinx_copybutton']
+extensions = ['myst_nb', 'sphinx.ext.autodoc', 'sphinx.ext.viewcode', 'sphinx_design',
+              'sphinx_copybutton']
 nb_execution_mode = 'off'
 nb_ipywidgets_js = {}   # its scripts would come from a server
 myst_enable_extensions = ['colon_fence']
@@ -27,10 +28,10 @@ def plain(line):
     return ''.join(parts)
 
 def field(line):
-    "Return a line on a parameter as reST has it; what goes on from the last line goes on."
+    "Return a line on a parameter as reST has it; a line that goes on stays so."
     m = FIELD.fullmatch(line)
     if not m: return f'    {plain(line)}'
-    name = {'Returns': 'returns', 'Raises': 'raises'}.get(m[3]) or f'param {m[1].lstrip("*")}'
+    name = m[3].lower() if m[3] else f'param {m[1].lstrip("*")}'
     return f':{name}: {plain(m[2] or m[4])}'
 
 TAUGHT = json.loads((HERE/'taught.json').read_text())
@@ -48,7 +49,8 @@ def fields(app, what, name, obj, options, lines):
     body, rows = lines[:last], lines[last:]
     made = []
     for line in body:
-        if line.startswith('- ') and made and not made[-1].startswith(('- ', '  ')): made.append('')
+        goes_on = made and made[-1].startswith(('- ', '  '))
+        if line.startswith('- ') and made and not goes_on: made.append('')
         made.append(plain(line))
     lines[:] = made + [field(line) for line in rows] + lessons(name) + ['']
 
@@ -57,7 +59,9 @@ def skip(app, what, name, obj, skipped, options):
     return True if re.fullmatch(r'set_\w+_request', name) else None
 
 def for_all_readers(app, error):
-    "Let the keyboard reach code and tables that are wider than the screen; give the menu's headings a level."
+    """Let the keyboard reach code and tables that are wider than the screen.
+
+    And give the menu's headings a level."""
     for page in Path(app.outdir).rglob('*.html'):
         text = page.read_text(encoding='utf-8')
         text = text.replace('<pre>', '<pre tabindex="0">')
