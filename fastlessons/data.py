@@ -131,7 +131,7 @@ DATASETS = dict(
         top='cifar-10-batches-bin',
         drawn='drawn boats, cars, flowers, frogs, rockets and trees'),
     tiny=DataSet(
-        title='CIFAR-10: small colour pictures',
+        title='CIFAR-10, or a harder sample',
         items='60,000 pictures', mb=163,
         licence='no open licence stated',
         home='https://www.cs.toronto.edu/~kriz/cifar.html',
@@ -168,7 +168,7 @@ DATASETS = dict(
         top='aclImdb',
         sample='generated long reviews of invented films'),
     sentences=DataSet(
-        title='Rotten Tomatoes: sentences from reviews',
+        title='Rotten Tomatoes: lines from reviews',
         items='10,662 sentences', mb=1,
         licence='research use',
         home='https://www.cs.cornell.edu/people/pabo/movie-review-data/',
