@@ -5,6 +5,7 @@ notebooks become Sphinx's sources in build/site_source, in the same folders as i
 so that links between them stay what they are. The reference comes from the library's
 own docstrings (conf.py)."""
 import base64, io, json, re, shutil, subprocess, sys
+from functools import cache
 from html import escape
 from pathlib import Path
 
@@ -68,8 +69,10 @@ def text(cell, folder, links=''):
     draw_formulas(cell)
     cell.source = DETAILS.sub(dropdown, LINK.sub(link_from(folder), cell.source))
 
-def picture(output, words, name, out):
-    "Write a picture to a file; put it into the output as HTML with its size and words."
+def picture(output, words, name, up, out):
+    """Write a picture to a file; put it into the output as HTML, with its words.
+
+    `up` leads from the page to the top of the site, e.g. '../'."""
     data = output.data
     kind = next(k for k in ('image/png', 'image/jpeg') if k in data)
     file = base64.b64decode(data[kind])
@@ -77,11 +80,10 @@ def picture(output, words, name, out):
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(file)
     w, h = Image.open(io.BytesIO(file)).size
-    up = '../'*name.count('/')   # not used by lessons: they lie at the top
     output.data = {'text/html': f'<img src="{up}pictures/{path.name}" width="{w}" '
                    f'height="{h}" loading="lazy" alt="{escape(words)}">'}
 
-def code(cell, name, out):
+def code(cell, name, up, out):
     "Make a cell of code one of the site: no directives, pictures as files with words."
     words = alt(cell)
     shown = '#| echo: false' not in cell.source
@@ -90,7 +92,7 @@ def code(cell, name, out):
     cell.source = '\n'.join(lines).strip('\n')
     for n, o in enumerate(cell.outputs):
         if {'image/png', 'image/jpeg'} & set(o.get('data', {})):
-            picture(o, words, f'{name}_{cell.id}_{n}', out)
+            picture(o, words, f'{name}_{cell.id}_{n}', up, out)
 
 def prepare(path, out):
     "Write a notebook of the course as a source of Sphinx's."
@@ -100,7 +102,7 @@ def prepare(path, out):
     nb.cells = [c for c in nb.cells if not re.match(HIDDEN, c.source)]
     for c in nb.cells:
         if c.cell_type == 'markdown': text(c, place.parent, open_elsewhere(path))
-        else: code(c, path.stem, out)
+        else: code(c, path.stem, '../'*len(place.parent.parts), out)
     nb.cells = [c for c in nb.cells if c.source.strip() or c.get('outputs')]
     (out/place).parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(nb, out/place)
@@ -152,15 +154,22 @@ def toctree(caption, names):
     head = f'```{{toctree}}\n:hidden:\n:caption: {caption}\n'
     return '\n'.join([head, *names, '```'])
 
-def lesson_links(name, up):
-    "Return links to the lessons that build or use a module."
-    found = []
+@cache
+def lessons_of_modules():
+    "Return for each module the lessons that build it or use it: what, number, file."
+    found = {}
     for x in course.lessons():
         made, *used = maintain.lesson_modules(x.path)
-        link = f'[lesson {x.number}]({up}{x.path.name})'
-        if made == name: found.insert(0, f'built in {link}')
-        elif name in used: found.append(f'used in {link}')
-    return f' {", ".join(found).capitalize()}.' if found else ''
+        found.setdefault(made, []).insert(0, ('built', x.number, x.path.name))
+        for name in used:
+            found.setdefault(name, []).append(('used', x.number, x.path.name))
+    return found
+
+def lesson_links(name, up):
+    "Return links to the lessons that build or use a module."
+    lessons = lessons_of_modules().get(name, [])
+    links = [f'{what} in [lesson {n}]({up}{file})' for what, n, file in lessons]
+    return f' {", ".join(links).capitalize()}.' if links else ''
 
 def module_page(name, made, out):
     """Write the page of a module.

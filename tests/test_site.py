@@ -48,6 +48,8 @@ def test_all_words_for_pictures_arrive(built, pages):
             n += 1
     assert n > 200
     assert not [(p.name, str(i)[:80]) for p, soup in pages.items() for i in soup.select('img') if not i.get('alt')]
+    lost = [(p.name, i['src']) for p, soup in pages.items() for i in soup.select('img') if not i['src'].startswith('data:') and not (p.parent/unquote(i['src'])).exists()]
+    assert not lost, lost[:5]
 
 def test_nothing_of_the_notebook_format_is_seen(built, pages):
     for p in SHOWN:
