@@ -8,7 +8,7 @@ __all__ = ['DATASETS', 'used', 'DataSet', 'build', 'is_sample', 'read_idx', 'rea
 # %% ../nbs/lib/data.ipynb #860aa036
 import csv, gzip, os, shutil, struct, tarfile, tempfile, zipfile, zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from inspect import getfile
@@ -39,6 +39,21 @@ class DataSet:
 _mnist = 'https://ossci-datasets.s3.amazonaws.com/mnist/'
 _pets = 'https://www.robots.ox.ac.uk/~vgg/data/pets/data/'
 _WHOLE = 'the real set, all of it'
+
+_CIFAR = DataSet(
+    title='CIFAR-10: small colour pictures',
+    items='60,000 pictures', mb=163,
+    licence='no open licence stated',
+    home='https://www.cs.toronto.edu/~kriz/cifar.html',
+    folders=('cifar10', 'cifar-10-batches-bin'),
+    needs=('data_batch_*.bin|cifar10*.npz',),
+    lessons=('08',),
+    files={
+        'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz':
+            'md5:c32a1d4ab5d03f1284b67883e8d87530',
+    },
+    top='cifar-10-batches-bin',
+    drawn='drawn boats, cars, flowers, frogs, rockets and trees')
 
 DATASETS = dict(
     pets=DataSet(
@@ -116,34 +131,9 @@ DATASETS = dict(
                 'a6bcf826782d3c0fbfdcbeead17cd0884185a0dafe8ff10cd48a874ee7ba18be',
         },
         sample=_WHOLE),
-    cifar10=DataSet(
-        title='CIFAR-10: small colour pictures',
-        items='60,000 pictures', mb=163,
-        licence='no open licence stated',
-        home='https://www.cs.toronto.edu/~kriz/cifar.html',
-        folders=('cifar10', 'cifar-10-batches-bin'),
-        needs=('data_batch_*.bin|cifar10*.npz',),
-        lessons=('08',),
-        files={
-            'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz':
-                'md5:c32a1d4ab5d03f1284b67883e8d87530',
-        },
-        top='cifar-10-batches-bin',
-        drawn='drawn boats, cars, flowers, frogs, rockets and trees'),
-    tiny=DataSet(
-        title='CIFAR-10, or a harder sample',
-        items='60,000 pictures', mb=163,
-        licence='no open licence stated',
-        home='https://www.cs.toronto.edu/~kriz/cifar.html',
-        folders=('cifar10', 'cifar-10-batches-bin'),
-        needs=('data_batch_*.bin|cifar10*.npz',),
-        lessons=('14',),
-        files={
-            'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz':
-                'md5:c32a1d4ab5d03f1284b67883e8d87530',
-        },
-        top='cifar-10-batches-bin',
-        drawn='ten kinds of drawn things: turned, half hidden, in bad light'),
+    cifar10=_CIFAR,
+    tiny=replace(_CIFAR, title='CIFAR-10, or a harder sample', lessons=('14',),
+                 drawn='ten kinds of drawn things: turned, half hidden, in bad light'),
     flowers=DataSet(
         title='Flowers: photos of five kinds',
         items='3,670 photos', mb=219,

@@ -14,7 +14,7 @@ import numpy as np
 from .. import core
 from ..check import cases
 from .rubric import (as_cases, bars, first_wrong, from_seed, met,
-                                         needs_work, png, refuse_gap, rubric_line, same,
+                                         needs_work, refuse_gap, rubric_line, same,
                                          short)
 
 # %% ../../nbs/lib/projects/p2.ipynb #63997db2
@@ -731,9 +731,8 @@ def _(ask):
     shares = _shares(said, true, kinds)
     chart = bars(dict(sorted(shares.items(), key=lambda kv: -kv[1])),
                  'Pictures that it has never seen: how many of each kind are right',
-                 ' {:.0%}')
-    chart.set_xlim(0, 1.1)
-    picture = dict(picture=png(chart.figure), alt='Bars: the share of right answers '
+                 ' {:.0%}', xlim=(0, 1.1))
+    picture = dict(picture=chart, alt='Bars: the share of right answers '
                    'for each kind of picture')
     says = (f'Of {len(new)} new pictures, {here:.1%} are right (goal: {GOAL:.0%}; '
             f'guessing has 10%, nobody more than 95%). {_mistaken(said, true, kinds)}')

@@ -16,7 +16,7 @@ import numpy as np
 from .. import core
 from ..check import cases
 from .rubric import (as_cases, bars, first_wrong, from_seed, met,
-                                         needs_work, png, refuse_gap, rubric_line, same,
+                                         needs_work, refuse_gap, rubric_line, same,
                                          short, take_apart, there_and_back)
 
 # %% ../../nbs/lib/projects/p3.ipynb #4d46bbc0
@@ -634,7 +634,7 @@ def _(ask):
     chart = bars({'your network': here, 'counting': COUNTED, 'the best possible': best},
                  'Perplexity on scenes that it has never seen: less is better', ' %.2f',
                  ['#1a7f37', '#888888', '#8250df'])
-    picture = dict(picture=png(chart.figure),
+    picture = dict(picture=chart,
                    alt='Bars of perplexity: your network, counting, and the best '
                        'possible')
     if here > GOAL:

@@ -17,7 +17,7 @@ import numpy as np
 from .. import core
 from ..check import cases
 from .rubric import (as_cases, bars, first_wrong, from_seed, met,
-                                         needs_work, png, refuse_gap, rubric_line, same,
+                                         needs_work, refuse_gap, rubric_line, same,
                                          short, take_apart, there_and_back)
 
 # %% ../../nbs/lib/projects/p4.ipynb #ca05b04b
@@ -616,9 +616,8 @@ def _(ask):
     says = (f'Of {len(new)} new sentences, {right.mean():.0%} are right (goal: '
             f'{GOAL:.0%}).')
     chart = bars(shares, 'New sentences that are translated right, word by word',
-                 ' {:.0%}')
-    chart.set_xlim(0, 1.1)
-    picture = dict(picture=png(chart.figure), alt='Bars: the share of right '
+                 ' {:.0%}', xlim=(0, 1.1))
+    picture = dict(picture=chart, alt='Bars: the share of right '
                    'translations for each kind of sentence')
     kind, todo = _weakest(shares)
     if right.mean() < GOAL or shares[kind] < EACH:

@@ -140,7 +140,8 @@ def bars(
     title:str, # of the picture
     fmt:str, # how a number is written, e.g. ' %.2f'
     color:'str|list'='#8250df', # of all bars, or of each from bottom to top
-)->'Axes': # of a figure that belongs to no window
+    xlim:tuple=None, # where the axis begins and ends; None: a little after the bars
+)->bytes: # a PNG for a verdict's `picture`
     "Draw numbers as lying bars, each with its number."
     from matplotlib.figure import Figure
     ax = Figure(figsize=(8, 1 + .4*len(found)), dpi=100,
@@ -150,7 +151,8 @@ def bars(
     ax.bar_label(drawn, fmt=fmt)
     ax.set_title(title, fontsize=10)
     ax.margins(x=.1)
-    return ax
+    if xlim: ax.set_xlim(xlim)
+    return png(ax.figure)
 
 # %% ../../nbs/lib/projects/rubric.ipynb #575ed571
 core.document(globals())

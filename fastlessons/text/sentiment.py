@@ -53,8 +53,8 @@ def _zeros_and_ones(labels):
 def _check_word(word, known):
     "Return a word that is known, or say which one is nearest."
     if word in known: return word
-    guess = did_you_mean(word, known)
-    raise ValueError(f'{word!r} is none of the {len(known):,} chosen words. {guess}')
+    says = f'{word!r} is none of the {len(known):,} chosen words. '
+    raise ValueError((says + did_you_mean(word, known)).rstrip())
 
 def _sparse(ids, n, counts=False):
     "Make a row of each list of numbers below `n`: how often each comes, or whether."
