@@ -31,7 +31,7 @@ setup(
                                            'images/*'],
                   'fastlessons._samples': ['*.zip', '*.safetensors', '*.txt', '*.md',
                                            '*.json'],
-                  'fastlessons._web': ['*.html', '*.css', '*.js']},
+                  'fastlessons._web': ['*.html', '*.css', '*.js', 'interactive/*.js']},
     entry_points={'console_scripts': ['fastlessons=fastlessons.cli:main']},
     classifiers=['Programming Language :: Python :: 3',
                  'Intended Audience :: Education'],

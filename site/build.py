@@ -18,7 +18,7 @@ sys.path[:0] = [str(ROOT), str(ROOT/'tools')]
 
 import maintain                               # noqa: E402 (what the map of the library is made with)
 from fastlessons import course                # noqa: E402
-from fastlessons.run import alt, draw_formulas, still_widgets   # noqa: E402
+from fastlessons.run import alt, draw_formulas, still_widgets, with_still   # noqa: E402
 
 HIDDEN = r'#\| *(?:hide|include: *false)'
 BADGES = re.compile(r'^(\[!\[[^\]]*\]\([^)]*\)\]\([^)]*\) *)+$', re.M)
@@ -80,8 +80,9 @@ def picture(output, words, name, up, out):
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(file)
     w, h = Image.open(io.BytesIO(file)).size
-    output.data = {'text/html': f'<img src="{up}pictures/{path.name}" width="{w}" '
-                   f'height="{h}" loading="lazy" alt="{escape(words)}">'}
+    tag = (f'<img src="{up}pictures/{path.name}" width="{w}" height="{h}" '
+           f'loading="lazy" alt="{escape(words)}">')
+    output.data = {'text/html': with_still(data, tag)}
 
 def code(cell, name, up, out):
     "Make a cell of code one of the site: no directives, pictures as files with words."

@@ -129,9 +129,12 @@ def shrink(data):
 
 def tidy(cell):
     "Drop outputs that show nothing, keep a table or picture once, shrink pictures."
+    from fastlessons import run
     cell.outputs = [o for o in cell.outputs if not _is_empty(o)]
     for o in cell.outputs:   # fastprogress stores the same HTML three times
         data = o.get('data', {})
+        if data.get('text/html', '').startswith(run.ANSWERS):
+            data[run.PLAY] = data.pop('text/html')   # GitHub then shows the picture
         if 'text/markdown' in data and 'text/html' in data: data.pop('text/markdown')
         if data.get('text/plain') == data.get('text/html'): data.pop('text/plain', None)
         if 'image/png' in data: data.pop('image/jpeg', None)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['as_batch', 'PicsDL', 'pic_dls', 'SmallResNet', 'QuickNet', 'FastConv', 'LayerStats', 'grad_cam', 'show_places',
-           'show_kernel', 'edit_kernel', 'cover_places']
+           'show_kernel', 'cover_places']
 
 # %% ../../nbs/lib/vision/cnn.ipynb #6f55750f
 import warnings
@@ -450,25 +450,6 @@ def show_kernel(
         ax.set_title(title)
         ax.axis('off')
     return axs
-
-def edit_kernel(
-    pic:Tensor, # a grey picture (h,w)
-    kernel:Tensor, # its numbers (k,k), to begin with
-)->'VBox': # boxes for the numbers; below them `show_kernel`, when one is changed
-    "Make a widget in which a kernel's numbers can be changed."
-    from ipywidgets import BoundedFloatText, GridBox, Layout, Output, VBox
-    k = len(kernel)
-    boxes = [BoundedFloatText(v, min=-9, max=9, step=1, layout=Layout(width='70px'))
-             for row in kernel.tolist() for v in row]
-    shown = Output()
-    def redraw(change):
-        shown.clear_output(wait=True)
-        with shown:
-            show_kernel(pic, torch.tensor([b.value for b in boxes]).view(k, k), 'yours')
-            plt.show()
-    for box in boxes: box.observe(redraw, 'value')
-    grid = GridBox(boxes, layout=Layout(grid_template_columns='80px '*k))
-    return VBox([grid, shown])
 
 # %% ../../nbs/lib/vision/cnn.ipynb #8900b88e
 def cover_places(
