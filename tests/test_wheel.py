@@ -61,7 +61,7 @@ def test_wheel_holds_what_it_should(wheel):
     want = {p.relative_to(ROOT).as_posix() for p in (ROOT/'fastlessons').rglob('*.py')}
     assert len(want) >= 23
     want |= {f'fastlessons/_lessons/{p.relative_to(ROOT/"nbs").as_posix()}' for p in [*(ROOT/'nbs').glob('*.ipynb'), *(ROOT/'nbs/projects').glob('*.ipynb'), *(ROOT/'nbs/images').glob('*')]}
-    want |= {f'fastlessons/_web/{p.name}' for p in (ROOT/'web').glob('*') if p.is_file()}
+    want |= {f'fastlessons/_web/{p.relative_to(ROOT/"web").as_posix()}' for p in (ROOT/'web').rglob('*') if p.is_file()}
     want |= {f'fastlessons/_samples/{p.name}' for p in (ROOT/'data').glob('*') if p.is_file()}
     assert names == want, f'missing: {want-names}, too many: {names-want}'
     assert any(n.startswith('fastlessons/_lessons/01_') for n in names)
