@@ -2270,6 +2270,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'fastlessons.search.handed_in': ('search.html#handed_in', 'fastlessons/search.py'),
                                     'fastlessons.search.hills': ('search.html#hills', 'fastlessons/search.py'),
                                     'fastlessons.search.open_study': ('search.html#open_study', 'fastlessons/search.py'),
+                                    'fastlessons.search.random_grid': ('search.html#random_grid', 'fastlessons/search.py'),
                                     'fastlessons.search.read_log': ('search.html#read_log', 'fastlessons/search.py'),
                                     'fastlessons.search.replay': ('search.html#replay', 'fastlessons/search.py'),
                                     'fastlessons.search.tpe_suggest': ('search.html#tpe_suggest', 'fastlessons/search.py')},

@@ -1,11 +1,11 @@
 "TensorBoard's server, what `Watch` writes, searches that stop and go on, and networks side by side."
-import importlib.util, multiprocessing, os, sys, warnings
+import importlib.util, multiprocessing, os, signal, subprocess, sys, warnings
 
 import numpy as np, pandas as pd, pytest, torch
 from torch import nn
 
 from conftest import refuses
-from fastlessons.search import Board, Prune, Watch, halve, handed_in, open_study, read_log, replay, tpe_suggest
+from fastlessons.search import Board, Prune, Watch, halve, handed_in, open_study, random_grid, read_log, replay, tpe_suggest
 from fastlessons.sidebyside import SideBySide, train_side_by_side
 from fastlessons.train import Batches, Momentum, TensorBoard, accuracy, fit
 from test_web import start_chromium
@@ -47,7 +47,8 @@ def test_everything_is_in_the_log(logs):
     tags = log.Tags()
     assert set(tags['scalars']) == {'train', 'valid', 'accuracy', 'lr'} and tags['images'] and tags['graph']
     assert set(tags['histograms']) == {f'{kind}/{layer}.{what}' for kind in ('weights', 'slopes') for layer in (0, 2) for what in ('weight', 'bias')}
-    assert [h.step for h in log.Histograms('slopes/0.weight')] == [1, 2, 3]
+    slopes = log.Histograms('slopes/0.weight')
+    assert [h.step for h in slopes] == [1, 2, 3] and all(h.histogram_value.max > 0 for h in slopes)   # not the zeros of the next step
     cloud = (logs/'watched/00000/default/tensors.tsv').read_text().splitlines()
     assert len(cloud) == 60 and len(cloud[0].split('\t')) == 8   # what the last layer is given
 
@@ -87,6 +88,13 @@ def test_folders_that_hold_no_log(tmp_path):
     refuses(OSError, lambda: Board(tmp_path, port=70_000), '70000')
 
 @needs_board
+def test_the_server_stops_with_python(logs):
+    "A learner closes the notebook and forgets `stop`."
+    code = f'from fastlessons.search import Board; board = Board({str(logs)!r}); print(board.port)'
+    port = int(subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout)
+    with Board(logs, port=port) as again: assert again.ask('runs')   # the port is free
+
+@needs_board
 def test_a_server_that_does_not_start_says_why(logs, monkeypatch):
     monkeypatch.setattr(sys, 'executable', '/bin/false' if os.name == 'posix' else 'where')
     refuses(RuntimeError, lambda: Board(logs), 'does not answer')
@@ -108,6 +116,16 @@ def test_what_watch_refuses(tmp_path):
         def forward(self, x): return self.layer(x)
     refuses(TypeError, lambda: fit(Own(), DLS, 1, .1, cbs=Watch(tmp_path/'a', x, y, pictures), show=False), 'Own', 'nn.Sequential')
 
+@needs_board
+def test_a_frozen_layer_is_watched_too(tmp_path):
+    frozen = net()
+    frozen[0].requires_grad_(False)
+    fit(frozen, DLS, 1, .1, cbs=Watch(tmp_path, x, y, torch.rand(60, 1, 4, 4)), show=False)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    log = EventAccumulator(str(tmp_path))
+    log.Reload()
+    assert {'weights/0.weight', 'slopes/2.weight'} <= set(log.Tags()['histograms']) and 'slopes/0.weight' not in log.Tags()['histograms']
+
 # Optuna
 
 @needs_optuna
@@ -126,6 +144,32 @@ def test_a_study_that_is_stopped_goes_on(tmp_path):
     assert not open_study(file, 'another').trials
     refuses(ValueError, lambda: open_study(file, direction='minimize'), 'was begun to maximize', 'another name')
     refuses(ValueError, lambda: open_study(file, direction='max'), 'direction', "'max'")
+
+def dies(file):   # at the top level: a process of its own runs it
+    def objective(trial):
+        if trial.number == 2: os.kill(os.getpid(), signal.SIGKILL)
+        return trial.suggest_float('lr', 0, 1)
+    open_study(file).optimize(objective, n_trials=9)
+
+@needs_optuna
+@pytest.mark.skipif(sys.platform != 'linux', reason='elsewhere a process begins with an import of PyTorch')
+def test_a_study_whose_process_died_goes_on(tmp_path):
+    "The trial that nobody ended stays as it was, and is in nobody's way."
+    file = tmp_path/'night.db'
+    process = multiprocessing.get_context('fork').Process(target=dies, args=(file,))
+    process.start(), process.join()
+    assert process.exitcode == -signal.SIGKILL
+    study = open_study(file)
+    study.optimize(lambda trial: trial.suggest_float('lr', 0, 1), n_trials=2)
+    assert [t.state.name for t in study.trials] == ['COMPLETE', 'COMPLETE', 'RUNNING', 'COMPLETE', 'COMPLETE']
+
+@needs_optuna
+def test_each_name_is_a_file_of_its_own(tmp_path):
+    "An address may have signs that mean something: ?, # and %."
+    names = ['a b.db', 'a%20b.db', 'a?b.db', 'a#b.db', "it's.db"] if os.name == 'posix' else ['a b.db', 'a%20b.db', 'a#b.db']
+    for k, name in enumerate(names): open_study(tmp_path/name).optimize(lambda trial: trial.suggest_float('lr', 0, 1), n_trials=k + 1)
+    assert [len(open_study(tmp_path/name).trials) for name in names] == [k + 1 for k in range(len(names))]
+    assert {f.name for f in tmp_path.glob('*.db')} == set(names)
 
 @needs_optuna
 def test_files_that_hold_no_study(tmp_path):
@@ -217,6 +261,15 @@ def test_halving_and_what_is_handed_in():
     winner, alive = halve(np.arange(4), CURVES, epochs=(1,))
     assert winner == 1 and alive[1].tolist() == [0, 1, 2, 3] and alive[2].tolist() == [1, 2]   # 0 would have been best
     assert handed_in([3, 1, 1, 0], [.2, .6, .6, .5], CURVES[:, 1]).tolist() == [.2, .6, .6, .6]
+
+def test_a_grid_in_a_record():
+    sizes, rng = dict(a=6, b=3, c=2), np.random.default_rng(0)
+    lowest = set()
+    for _ in range(60):
+        a, b, c = np.unravel_index(random_grid(sizes, (2, 3, 1), rng), (6, 3, 2))
+        assert len({*zip(a, b, c)}) == 6 and len(set(c)) == 1 and set(b) == {0, 1, 2} and max(a) - min(a) == 3
+        lowest.add((int(min(a)), int(c[0])))
+    assert lowest == {(low, c) for low in range(3) for c in range(2)}   # it lies everywhere
 
 def test_tpe_looks_where_good_tries_are():
     tries, rng = np.array([-3., -1, 0, 1, -2, -1.2, .5, 2]), np.random.default_rng(0)
