@@ -17,8 +17,9 @@ from typing import Callable
 
 from . import check, core, run
 from .course import Lesson
-from .projects.guard import (Limits, by_files, clean_environment,
-                                        kernel_command, not_enforced)
+from .projects.guard import (Limits, Stopwatch, by_files,
+                                        clean_environment, kernel_command,
+                                        not_enforced)
 from .projects.rubric import RUBRICS, met, needs_work
 from .projects.worker import LearnersCode, Stopped
 
@@ -81,7 +82,7 @@ _TODO = {
                         'beginning of the line.',
     'time': 'Look for a loop that never ends, or for one over rows that numpy could do '
             'at once. If it trains a network: fewer passes, larger batches, or a '
-            'smaller network.',
+            'smaller network. Take out what only waits, such as `time.sleep`.',
     'printed': 'Print less: a line now and then, not one in each turn of a loop.',
     'died': 'Something ended its Python: `os._exit`, `exit`, or a library that '
             'crashed. Take it out.',
@@ -126,24 +127,28 @@ def _client_of(nb, folder, limits):
     return Client(nb, km=km, extra_arguments=run._QUIET, iopub_timeout=20)
 
 # %% ../nbs/lib/review.ipynb #ae1cd2e4
-async def _ended(task, seconds, stop=lambda: False):
-    "Wait until a task ends, the time is over, or `stop()`; return whether it ended."
-    until = time.monotonic() + seconds
-    while not task.done() and time.monotonic() < until and not stop():
-        await asyncio.wait([task], timeout=.1)
+async def _ended(task, stop):
+    "Wait until a task ends, or `stop()`; return whether it ended."
+    while not task.done() and not stop(): await asyncio.wait([task], timeout=.1)
     return task.done()
 
-async def _try_cell(client, index, seconds):
+async def _ends_soon(task):
+    "Wait five seconds by the clock; return whether a task ended."
+    await asyncio.wait([task], timeout=5)
+    return task.done()
+
+async def _try_cell(client, index, *watches):
     "Run a cell. Return what stopped it, in words, and whether its kernel is there."
     cell = client.nb.cells[index]
     client.shown, client.flooded = 0, False
     task = asyncio.ensure_future(client.async_execute_cell(cell, index))
-    if await _ended(task, seconds, lambda: client.flooded): return *_error(task), True
+    def stop(): return client.flooded or any(watch.over() for watch in watches)
+    if await _ended(task, stop): return *_error(task), True
     why = 'printed' if client.flooded else 'time'
     await client.km.interrupt_kernel()
-    if await _ended(task, 5): return why, '', _error(task)[0] != 'died'
+    if await _ends_soon(task): return why, '', _error(task)[0] != 'died'
     await client.km.provisioner.kill()
-    await _ended(task, 5)
+    await _ends_soon(task)
     task.cancel()
     return why, '', False
 
@@ -167,17 +172,18 @@ def _words(kind, says, limits):
 async def _run_all(client, limits, show, where):
     "Run the cells one by one; return the troubles."
     troubles, there, most = [], True, limits.cell
-    until = time.monotonic() + limits.whole
     cells = enumerate(client.nb.cells)   # older notebooks have no names for cells
     at = [i for i, c in cells if c.cell_type == 'code' and c.source.strip()]
     async with client.async_setup_kernel(cleanup_kc=True, **where):
+        def watch(seconds):
+            return Stopwatch(client.km.provisioner.pid, seconds, limits.waits)
+        whole = watch(limits.whole)
         for number, cell in code_cells(client.nb).items():
             show(f'running code cell {number} of {len(at)}')
-            left = until - time.monotonic()
             kind, says = 'not run', ''
-            if there and left > 0:
+            if there and not whole.over():
                 kind, says, there = await _try_cell(client, at[number-1],
-                                                    min(left, most))
+                                                    watch(most), whole)
             if kind == 'time': most = limits.cell/3   # it may hang there again
             if kind == '' and client.flooded: kind = 'printed'
             if kind == '': continue
@@ -577,7 +583,8 @@ def _small_print(r):
     "Say how the review was made, and what it cannot see."
     limits = r.limits
     return [f'A copy of the notebook ran in a folder of its own, with '
-            f'{limits.cell:.0f} seconds a cell, {limits.memory/2**30:.0f} GB of memory '
+            f'{limits.cell:.0f} seconds of the processor for each cell, '
+            f'{limits.memory/2**30:.0f} GB of memory '
             f'and no network{"" if r.notes else "; your file is as it was"}.', *r.notes,
             'Whether an answer in words is right, no program can judge. And the '
             'reviewer finds mistakes, not cheats.']

@@ -159,14 +159,40 @@ def test_a_notebook_of_an_older_format_on_a_system_that_offers_less(tmp_path, mo
 
 @pytest.mark.slow
 def test_a_loop_that_cannot_be_interrupted(tmp_path):
-    found = trouble(['import time\nwhile True:\n    try: time.sleep(1)\n    except BaseException: pass', '1 + 1'], tmp_path, cell=1)
+    found = trouble(['import time\nwhile True:\n    try: time.sleep(1)\n    except BaseException: pass', '1 + 1'], tmp_path, cell=1, waits=2)
     assert {k: t.kind for k, t in found.items()} == {1: 'time', 2: 'not run'}
 
 @pytest.mark.slow
 def test_all_the_time_together_is_limited(tmp_path):
     start = time.monotonic()
-    found = trouble(['import time', *['time.sleep(1.5)']*9], tmp_path, whole=3)
+    found = trouble(['import time', *['time.sleep(1.5)']*9], tmp_path, whole=3, waits=1)
     assert {t.kind for t in found.values()} == {'time', 'not run'} and time.monotonic() - start < 30
+
+def test_the_processor_counts_and_far_behind_it_the_clock():
+    "Of a process that is there already, of one that its child works for, and of none."
+    work = 'while True: pass'
+    for code, waits, stopped in ((work, 1e6, True), ('import time; time.sleep(60)', 3, True), ('import time; time.sleep(60)', 1e6, False),
+                                 (f'import subprocess, sys; subprocess.run([sys.executable, "-c", {work!r}])', 1e6, True)):
+        process = subprocess.Popen([sys.executable, '-c', code], start_new_session=True)
+        try:
+            watch, until = guard.Stopwatch(process.pid, 1., waits), time.monotonic() + (30 if stopped else 3)
+            while not watch.over() and time.monotonic() < until: time.sleep(.05)
+            assert watch.over() == stopped, code
+            if waits == 3: assert time.monotonic() - watch.clock > 3   # others had the processor: no reason to stop it
+        finally: os.killpg(process.pid, 9), process.wait()
+    assert guard.processor_seconds(process.pid) == 0 and guard.processor_seconds(os.getpid()) > .1
+
+@pytest.mark.slow
+def test_who_waits_for_its_turn_is_not_stopped(tmp_path):
+    "In a kernel and in a question: what uses no processor has time by the clock, and what spins is stopped."
+    assert {k: t.kind for k, t in trouble(['import time', 'while True: pass', 'time.sleep(4)'], tmp_path, cell=2, waits=1e6).items()} == {2: 'time'}
+    with LearnersCode('P1', [(1, "def split(hours):\n    exec(hours['code'][0], globals(), dict(hours=hours))\n    return hours, hours, hours")], Limits(cell=5, waits=1e6)) as learner:
+        import pandas as pd
+        def ask(code): return learner.ask('ask_split', hours=pd.DataFrame(dict(code=[code])))
+        with pytest.raises(Stopped) as e: ask('while True: pass')
+        assert e.value.kind == 'time'
+        try: ask('import time; time.sleep(7)')
+        except Stopped as e: assert e.kind != 'time', e.says   # it may have returned something odd
 
 def test_no_kernel(tmp_path, monkeypatch):
     monkeypatch.setattr(review, 'kernel_command', lambda *_: [sys.executable, '-c', 'print(1/0)'])
@@ -229,7 +255,7 @@ def test_a_training_without_end_is_asked_for_once():
 
 @pytest.mark.slow
 def test_what_is_slow_is_named():
-    v = judged(changed('fit_bikes', 'def fit_bikes(hours):', 'def fit_bikes(hours):\n    import time; time.sleep(99)'), 'time', 'bikes', cell=6)
+    v = judged(changed('fit_bikes', 'def fit_bikes(hours):', 'def fit_bikes(hours):\n    import time; time.sleep(99)'), 'time', 'bikes', cell=6, waits=1)
     assert [(x.says, x.about) for x in v.values()][0] == ('`fit_bikes` did not end in time.', 'fit_bikes') and 'was not asked' in v[TITLES['bikes']].says
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from threading import Thread
 from types import MappingProxyType, ModuleType
 
 from .. import check, core
-from .guard import Limits, box, clean_environment, guard
+from .guard import Limits, Stopwatch, box, clean_environment, guard
 
 # %% ../../nbs/lib/projects/worker.ipynb #cd361954
 def pack(
@@ -203,7 +203,7 @@ class LearnersCode:
 
     def ask(self,
         what:str, # name of a function of the rubric's module: it gets the definitions
-        seconds:float=None, # most that it may take; None: the limit for a cell
+        seconds:float=None, # of processor that it may take; None: the limit for a cell
         **message, # its other arguments: numbers, texts, arrays, tables
     )->dict: # what it returned; raises Stopped
         "Call a function of the rubric in the learner's process."
@@ -211,8 +211,10 @@ class LearnersCode:
         data = pack(dict(message, ask=what, cells=self.cells))
         heard = []
         thread = Thread(target=self._talk, args=(data, heard), daemon=True)
+        watch = Stopwatch(self.process.pid, seconds or self.limits.cell,
+                          self.limits.waits)
         thread.start()
-        thread.join(seconds or self.limits.cell)
+        while thread.is_alive() and not watch.over(): thread.join(.1)
         if not heard:
             kind = 'time' if thread.is_alive() else 'died'
             self.stop()
