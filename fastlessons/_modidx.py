@@ -1008,6 +1008,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                 'fastlessons/interactive.py'),
                                          'fastlessons.interactive._draw_window': ( 'lib/interactive.html#_draw_window',
                                                                                    'fastlessons/interactive.py'),
+                                         'fastlessons.interactive._html': ('lib/interactive.html#_html', 'fastlessons/interactive.py'),
                                          'fastlessons.interactive._plain': ('lib/interactive.html#_plain', 'fastlessons/interactive.py'),
                                          'fastlessons.interactive._smaller': ( 'lib/interactive.html#_smaller',
                                                                                'fastlessons/interactive.py'),

@@ -26,6 +26,16 @@ def _plain(x, digits=6):
                          'Expected finite numbers: a page cannot draw others.')
     return x.round(digits).tolist()
 
+def _html(name, data):
+    "Return a place for a picture, and a script of its files with `data`, as JSON."
+    folder = bundle('web')/'interactive'
+    text = ''.join((folder/f'{file}.js').read_text(encoding='utf-8')
+                   for file in ('frame', name))
+    script = re.sub(r'^ *(//.*\n)?', '', text, flags=re.M)   # remarks are for us
+    data = data.replace('<', r'\u003c')
+    return (f'<div data-play="{name}" data-lm-suppress-shortcuts="true"></div>'
+            f'<script>(() => {{\nconst DATA = {data};\n{script}}})();</script>')
+
 class Play:
     "A picture that answers to mouse, finger and keyboard, and a still one beside it."
     def __init__(self,
@@ -39,13 +49,7 @@ class Play:
 
     def html(self)->str: # a part of a page that asks nobody for anything
         "Return a place for the picture, and the script that fills it."
-        folder = bundle('web')/'interactive'
-        text = ''.join((folder/f'{name}.js').read_text(encoding='utf-8')
-                       for name in ('frame', self.name))
-        script = re.sub(r'^ *(//.*\n)?', '', text, flags=re.M)   # remarks are for us
-        data = json.dumps(self.data, separators=(',', ':')).replace('<', r'\u003c')
-        return (f'<div data-play="{self.name}" data-lm-suppress-shortcuts="true"></div>'
-                f'<script>(() => {{\nconst DATA = {data};\n{script}}})();</script>')
+        return _html(self.name, json.dumps(self.data, separators=(',', ':')))
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         "Give a notebook both."

@@ -131,6 +131,17 @@ def move_a_slider(desk):
         if picture.count() and picture.first.get_attribute('src') != before: return True
         time.sleep(.1)
 
+def play_with_keys(desk):
+    "Lesson 03: the keys of a picture that answers move its slider, and not the notebook; return what it said before and after."
+    i = desk.find('play_descent(')
+    picture = desk.cell().locator('[data-play=descent]')
+    says = [picture.locator('p').inner_text()]
+    picture.get_by_role('slider').focus()
+    desk.tab.keyboard.press('ArrowRight')
+    desk.tab.keyboard.press('ArrowUp')
+    assert desk.tab.evaluate('jupyterapp.shell.currentWidget.content.activeCellIndex') == i
+    return [*says, picture.locator('p').inner_text()]
+
 @pytest.mark.slow
 def test_a_newcomers_first_hours(browser, tmp_path):
     before = tracked()
@@ -173,6 +184,8 @@ def test_a_newcomers_first_hours(browser, tmp_path):
         desk.opened('03_foundations.ipynb')
         desk.run_all()
         assert move_a_slider(desk)
+        before_keys, after_keys = play_with_keys(desk)
+        assert before_keys != after_keys and 'after 30 steps' in after_keys
         desk.tab.get_by_role('tab', name='index.ipynb').click()
         desk.opened('index.ipynb')
         desk.tab.get_by_role('link', name=re.compile('^07 ')).click()

@@ -1,7 +1,8 @@
 """What those who work on the lessons need: `save NN` runs a notebook and saves it,
-`real NN FOLDER` keeps what a lesson gives on the real data in that folder, `readme`
-makes README.md from the index, `map` prints the map of the library, `shoot MODEL`
-takes the pictures of the app and the page of a model folder (with Chromium).
+`real NN FOLDER` keeps what a lesson gives on the real data in that folder, `play`
+writes changed scripts of `web/interactive` into the saved notebooks, `readme` makes
+README.md from the index, `map` prints the map of the library, `shoot MODEL` takes the
+pictures of the app and the page of a model folder (with Chromium).
 
 The tests import this file to see that what is committed is in step."""
 import ast, base64, configparser, io, json, os, re, shutil, subprocess, sys, tempfile
@@ -166,6 +167,21 @@ def save(number):
     picture(nb, path.stem)
     print(f'{path.name}: {path.stat().st_size//1024} KB')
 
+def play():
+    "Bring the scripts inside the saved pictures that answer up to date."
+    from fastlessons import interactive, run
+    parts = re.compile(r'<div data-play="(\w+)".*?const DATA = (.*?);\n', re.S)
+    for path in sorted(NBS.rglob('*.ipynb')):
+        nb = nbformat.read(path, 4)
+        outputs = [o for c in nb.cells for o in c.get('outputs', [])]
+        saved = [o.data for o in outputs if run.PLAY in o.get('data', {})]
+        old = [data[run.PLAY] for data in saved]
+        new = [interactive._html(*parts.match(html).groups()) for html in old]
+        if new == old: continue
+        for data, html in zip(saved, new): data[run.PLAY] = html
+        nbformat.write(nb, path)
+        print(path.name)
+
 def real(number, folder):
     "Run a lesson on the real data in `folder`; keep its results in data/real.json."
     from fastlessons.check import keep_real
@@ -287,6 +303,7 @@ if __name__ == '__main__':
     elif sys.argv[1:2] == ['real'] and len(sys.argv) == 4: real(*sys.argv[2:])
     elif sys.argv[1:] == ['readme']:
         (ROOT/'README.md').write_text(readme(), encoding='utf-8')
+    elif sys.argv[1:] == ['play']: play()
     elif sys.argv[1:] == ['map']: print(library_map())
     elif sys.argv[1:2] == ['shoot'] and len(sys.argv) == 3: shoot(sys.argv[2])
     else: sys.exit(__doc__)

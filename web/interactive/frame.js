@@ -4,7 +4,6 @@
 const STYLE = `
 :host { display: block; max-width: 36rem; margin: .5rem 0;
   --model: color-mix(in srgb, #7b4fa6 70%, currentColor);
-  --red: color-mix(in srgb, #c9302c 75%, currentColor);
   --tint: color-mix(in srgb, #7b4fa6 30%, transparent) }
 * { box-sizing: border-box; font: 16px/1.5 system-ui, sans-serif; color: inherit }
 svg { display: block; width: 100%; height: auto; touch-action: manipulation }
@@ -16,7 +15,7 @@ label output { min-width: 3.2em; text-align: right }
 button { min-height: 2.2rem; padding: 0 .7rem; border: 1px solid; border-radius: .4rem;
   background: none; cursor: pointer }
 button[aria-pressed=true] { background: var(--tint) }
-:focus-visible { outline: 3px solid var(--model); outline-offset: 2px }
+:focus-visible { outline: 3px solid var(--model); outline-offset: -2px }
 p { margin: .3rem 0; min-height: 3em }`;
 const IN_SVG = /^(svg|g|rect|circle|line|polyline|text|image)$/;
 
@@ -68,6 +67,9 @@ function play(name, build) {
     const box = document.createElement('div');
     build(box);
     place.dataset.on = '';
+    // Plain keys are ours, not shortcuts of JupyterLab; with Ctrl they stay what they are.
+    for (const kind of ['keydown', 'keyup']) box.addEventListener(kind, e =>
+      place.toggleAttribute('data-lm-suppress-shortcuts', !(e.ctrlKey || e.metaKey)));
     const root = place.attachShadow({mode: 'open'});
     make(root, 'style', {}, STYLE);
     root.append(box);

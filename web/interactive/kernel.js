@@ -4,25 +4,24 @@ play('kernel', box => {
   const {pic, h, w, kernels} = DATA;
   const dots = Uint8Array.from(atob(pic), s => s.charCodeAt(0)), gap = w/12;
   const svg = make(box, 'svg', {viewBox: `0 0 ${2*w + gap} ${h}`, tabindex: 0, role: 'application',
-    'aria-label': 'Left a picture, right what the kernel finds. The arrow keys move the window.'});
+    'aria-label': 'A picture and what the kernel finds. The arrow keys move the window.'});
   const style = 'image-rendering: pixelated';
   make(svg, 'image', {width: w, height: h, style, href: paint(w, h, i => Array(3).fill(dots[i]))});
   const found = make(svg, 'image', {x: w + gap + 1, y: 1, width: w - 2, height: h - 2, style});
-  const frame = {fill: 'none', stroke: '#e8790c', 'stroke-width': w/80};
-  const here = make(svg, 'rect', {width: 3, height: 3, ...frame}), there = make(svg, 'rect', {width: 1, height: 1, ...frame});
+  const frame = n => make(svg, 'rect', {width: n, height: n, fill: 'none', stroke: '#e8790c', 'stroke-width': w/80});
+  const here = frame(3), there = frame(1);
   const row = make(box, 'div', {class: 'row'});
   const buttons = Object.keys(kernels).map(name => make(row, 'button', {}, name));
   const sum = make(box, 'div', {class: 'row'});
-  const grid = {style: 'display: grid; grid-template-columns: repeat(3, 3rem); gap: 2px; ' +
-    'grid-auto-rows: 2rem; align-items: center; text-align: center'};
+  const grid = {style: 'display: grid; grid: auto-flow 2rem / repeat(3, 3rem); gap: 2px; place-items: center'};
   const seen = make(sum, 'div', grid);
   make(sum, 'span', {}, '×');
   const boxes = make(sum, 'div', grid);
   const nine = Array.from({length: 9}, (_, k) => [make(seen, 'span'), make(boxes, 'input', {type: 'number',
-    step: 'any', style: 'width: 3rem; height: 2rem; background: none; border: 1px solid; text-align: center',
+    step: 'any', style: 'width: 3rem; height: 2rem; background: none; border: 1px solid',
     'aria-label': `kernel, row ${Math.floor(k/3) + 1}, column ${k%3 + 1}`})]);
   const told = says(box);
-  let i = Math.floor(h/2), j = Math.floor(w/2), sums = [];
+  let i = h >> 1, j = w >> 1, sums = [];
 
   function paint(w, h, colour) {
     const canvas = document.createElement('canvas');
@@ -43,7 +42,7 @@ play('kernel', box => {
       const v = Math.max(-1, Math.min(1, sums[at]/high)), full = v > 0 ? [201, 48, 44] : [39, 102, 180];
       return full.map(f => 255 + (f - 255)*Math.abs(v));
     })});
-    for (const b of buttons) b.setAttribute('aria-pressed', String(kernels[b.textContent]) === String(kernel));
+    for (const b of buttons) b.setAttribute('aria-pressed', kernels[b.textContent].join() === kernel.join());
     show();
   }
   function show() {
