@@ -8,7 +8,7 @@ BIN := .venv/bin
 UV = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 # PyTorch's threads wait by spinning, which is slow beside other programs; this lets them sleep.
 export OMP_WAIT_POLICY ?= PASSIVE
-.PHONY: lesson check test lab site help bench real backbone samples save readme constraints clean
+.PHONY: lesson check test lab site lite help bench real backbone samples save readme constraints clean
 
 lesson: .venv/ready   # runs a lesson (make lesson N=02: another) and shows you the result
 	@$(BIN)/fastlessons run $(N) --show
@@ -24,6 +24,9 @@ lab: .venv/ready   # opens JupyterLab on copies of the lessons in work/ (ARGS='-
 
 site: .venv/ready   # builds the course as a web site in build/site, out of the saved notebooks
 	@$(BIN)/python site/build.py
+
+lite: .venv/ready   # builds the lessons that run in the browser, in build/lite; PYODIDE=folder: with the Pyodide in it
+	@$(BIN)/python site/lite.py $(PYODIDE)
 
 help:   # this list
 	@grep -hE '^[a-z]+:.*   # ' Makefile | sed -E 's/^([a-z]+):.*   # (.*)/make \1\t\2/' | expand -t 16

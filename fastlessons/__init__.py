@@ -15,6 +15,8 @@ warnings.filterwarnings('ignore', message='`torch.jit.script', category=FutureWa
 # fastai turns columns of a table into tensors. Those of pandas 3 are read-only, and torch warns that one must not
 # write to such a tensor. fastai only reads them.
 warnings.filterwarnings('ignore', message='The given NumPy array is not writable', category=UserWarning)
+# Python in a browser cannot lock a file for others, and filelock says so. There are no others.
+warnings.filterwarnings('ignore', message='only soft file lock', category=UserWarning)
 
 _MOVED = dict(  # a module of version 0.1.0 -> where its names are now
     foundations='train', pets='vision.transfer', cnn='vision.cnn',

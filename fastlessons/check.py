@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from functools import wraps
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from io import StringIO
 from pathlib import Path
 from textwrap import dedent
@@ -263,12 +263,17 @@ def record(
     core.say(f'Lesson {lesson}: {numbers} ({so_far})')
     return line
 
+def _version(package):
+    "Return the version of a package; None: it is not here, as in a browser."
+    try: return version(package)
+    except PackageNotFoundError: return None
+
 def machine()->dict: # versions of python, fastai and torch; number of cores; the device
     "Describe what this process runs on."
     torch = sys.modules.get('torch')   # not imported for this: some results need none
     gpu = torch is not None and torch.cuda.is_available()
-    return dict(python=platform.python_version(), fastai=version('fastai'),
-                torch=version('torch'), cores=os.cpu_count(),
+    return dict(python=platform.python_version(), fastai=_version('fastai'),
+                torch=_version('torch'), cores=os.cpu_count(),
                 device=torch.cuda.get_device_name(0) if gpu else 'cpu')
 
 def results()->list[dict]: # oldest first; a line that cannot be read is left out

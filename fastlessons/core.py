@@ -629,6 +629,7 @@ def document(
     ns:dict, # `globals()` of a module
 )->None: # nothing
     "Add the comments of signatures to docstrings, where `help` and Shift-Tab look."
+    if sys.platform == 'emscripten': return   # docments wants processes: no browser has
     mine = [o for o in ns.values() if getattr(o, '__module__', '') == ns['__name__']]
     for f in filter(isfunction, mine):
         if f.__name__[0] != '_': _add(f, unwrap(f))

@@ -6,7 +6,7 @@
 __all__ = ['Written', 'written', 'check_written', 'to_times', 'TableFile', 'read_table']
 
 # %% ../nbs/lib/tables.ipynb #6f887b71
-import bz2, csv, gzip, io, lzma, re, warnings, zipfile, zlib
+import bz2, csv, gzip, io, re, warnings, zipfile, zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -261,15 +261,21 @@ def _one_member(path, raw):
     raise ValueError(f'{tilde(path)} is a zip with {len(names)} files: '
                      f"{', '.join(names[:3])}. Unpack it, and give one of them.")
 
+def _unxz(raw):
+    "Unpack xz; Python in a browser has no lzma."
+    import lzma
+    try: return lzma.decompress(raw)
+    except lzma.LZMAError as e: raise ValueError(e) from e
+
 def _unpacked(path):
     "Return the bytes of a file, unpacked; refuse what is no table of text."
     raw = path.read_bytes()
     unpack = {b'\x1f\x8b': gzip.decompress, b'BZh': bz2.decompress,
-              b'\xfd7zXZ\x00': lzma.decompress}
+              b'\xfd7zXZ\x00': _unxz}
     try:
         for start, f in unpack.items():
             if raw.startswith(start): return f(raw)
-    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as e:
+    except (EOFError, OSError, ValueError, zlib.error) as e:
         raise ValueError(f'{tilde(path)} is cut off or damaged: {e}. '
                          'Get it again.') from e
     if raw.startswith(b'PK\x03\x04'): return _one_member(path, raw)

@@ -14,6 +14,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 NBS, SITE = ROOT/'nbs', ROOT/'site'
+LITE = ROOT/'build/lite'   # the lessons that run in the browser: see lite.py
 sys.path[:0] = [str(ROOT), str(ROOT/'tools')]
 
 import maintain                               # noqa: E402 (what the map of the library is made with)
@@ -30,13 +31,18 @@ def github(path):
     s = maintain.settings()
     return f"{s['repo_url']}/blob/{s['branch']}/{path}"
 
-def open_elsewhere(path):
-    "Return a line of links: open a notebook on Colab or Kaggle, or download it."
+def open_elsewhere(path, lite=None):
+    """Return a line of links: open a notebook on Colab or Kaggle, or download it.
+
+    And run it here, if it is among those in the folder `lite`."""
     name = path.relative_to(NBS).as_posix()
     page = github(f'nbs/{name}')
     hub = page.replace('https://github.com/', '')
     here = '../'*name.count('/')
-    return (f'[Open in Colab](https://colab.research.google.com/github/{hub}) · '
+    run = ''
+    if lite and (lite/'files'/name).exists():
+        run = f'<a href="lite/notebooks/index.html?path={name}">Run here</a> · '
+    return (f'{run}[Open in Colab](https://colab.research.google.com/github/{hub}) · '
             f'[Open in Kaggle](https://kaggle.com/kernels/welcome?src={page}) · '
             f'<a href="{here}notebooks/{name}" download>Download the notebook</a>')
 
@@ -95,14 +101,14 @@ def code(cell, name, up, out):
         if {'image/png', 'image/jpeg'} & set(o.get('data', {})):
             picture(o, words, f'{name}_{cell.id}_{n}', up, out)
 
-def prepare(path, out):
+def prepare(path, out, lite=None):
     "Write a notebook of the course as a source of Sphinx's."
     nb = nbformat.read(path, 4)
     place = path.relative_to(NBS)
     still_widgets(nb)
     nb.cells = [c for c in nb.cells if not re.match(HIDDEN, c.source)]
     for c in nb.cells:
-        if c.cell_type == 'markdown': text(c, place.parent, open_elsewhere(path))
+        if c.cell_type == 'markdown': text(c, place.parent, open_elsewhere(path, lite))
         else: code(c, path.stem, '../'*len(place.parent.parts), out)
     nb.cells = [c for c in nb.cells if c.source.strip() or c.get('outputs')]
     (out/place).parent.mkdir(parents=True, exist_ok=True)
@@ -223,12 +229,12 @@ def taught():
             found.setdefault(name, []).append(x.path.stem)
     return found
 
-def sources(out):
+def sources(out, lite=None):
     "Write all that Sphinx reads."
     shutil.rmtree(out, ignore_errors=True)
     (out/'extra').mkdir(parents=True)
     for path in [*NBS.glob('[0-9][0-9]_*.ipynb'), *NBS.glob('projects/*.ipynb'),
-                 NBS/'glossary.ipynb']: prepare(path, out)
+                 NBS/'glossary.ipynb']: prepare(path, out, lite)
     if (out/'pictures').exists(): (out/'pictures').rename(out/'extra/pictures')
     shutil.copytree(NBS/'images', out/'images')
     shutil.copytree(SITE/'static', out/'static')
@@ -238,13 +244,16 @@ def sources(out):
     reference(out)
     (out/'taught.json').write_text(json.dumps(taught()), encoding='utf-8')
 
-def build(source=ROOT/'build/site_source', out=ROOT/'build/site'):
-    "Build the site; every warning is an error, so no link leads nowhere."
-    sources(source)
+def build(source=ROOT/'build/site_source', out=ROOT/'build/site', lite=None):
+    """Build the site; every warning is an error, so no link leads nowhere.
+
+    `lite` is a folder with the lessons that run in the browser; it becomes a part."""
+    sources(source, lite)
     shutil.rmtree(out, ignore_errors=True)
     command = [sys.executable, '-m', 'sphinx', '-W', '--keep-going', '-q', '-b', 'html',
                source, out, '-d', source.parent/'site_doctrees']
     subprocess.run(command, check=True)
+    if lite: shutil.copytree(lite, out/'lite')
     print(f'The site: {out/"index.html"}')
 
-if __name__ == '__main__': build()
+if __name__ == '__main__': build(lite=LITE if LITE.exists() else None)
