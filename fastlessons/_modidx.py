@@ -1289,6 +1289,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                'fastlessons/projects/p2.py'),
                                          'fastlessons.projects.p2._confetti': ( 'lib/projects/p2.html#_confetti',
                                                                                 'fastlessons/projects/p2.py'),
+                                         'fastlessons.projects.p2._count': ('lib/projects/p2.html#_count', 'fastlessons/projects/p2.py'),
                                          'fastlessons.projects.p2._flat': ('lib/projects/p2.html#_flat', 'fastlessons/projects/p2.py'),
                                          'fastlessons.projects.p2._knows_stripes': ( 'lib/projects/p2.html#_knows_stripes',
                                                                                      'fastlessons/projects/p2.py'),

@@ -80,6 +80,10 @@ _TODO = {
                    'before it.',
     'IndentationError': 'Python cannot read the cell: look at the spaces at the '
                         'beginning of the line.',
+    'global': 'Is it a global variable of your notebook? The reviewer calls your '
+              'function with data of its own, so use the arguments only, or `self`.',
+    'test': 'The reviewer calls your function with data of its own, so use the '
+            'arguments only. And if this is test data: nothing may be learned from it.',
     'time': 'Look for a loop that never ends, or for one over rows that numpy could do '
             'at once. If it trains a network: fewer passes, larger batches, or a '
             'smaller network. Take out what only waits, such as `time.sleep`.',
@@ -345,6 +349,7 @@ def _globals_of(statements, name):
     made = {}
     for s in statements:
         if isinstance(s.node, _DEFINES): continue
+        if isinstance(getattr(s.node, 'value', None), ast.Lambda): continue
         for n in s.binds & used:
             if n and not n.isupper(): made[n] = s.cell, _line_of(s, s.node)
     defined = {n for s in statements if isinstance(s.node, _DEFINES) for n in s.binds}
@@ -356,7 +361,8 @@ def _place(statements, name):
     "Say where a function is defined: its cell and first line."
     for s in reversed(statements):
         for n in ast.walk(s.node):
-            if isinstance(n, _DEFINES[2:]) and n.name == name:
+            if isinstance(n, _DEFINES[2:]) and n.name == name or (
+                    isinstance(n, ast.Assign) and name in _rebinds(n)):
                 return f'code cell {s.cell}, `{_line_of(s, n)}`'
     return ''
 
@@ -402,8 +408,8 @@ def _of_stop(e, about, broken):
     if e.kind == 'NameError':
         lost = re.search(r"name '(\w+)'", e.says)
         if lost and lost[1] in broken: return _missing(lost[1], broken)
-        return needs_work(says, 'Is it a global variable? Whatever a function needs, '
-                          'give it as an argument, or keep it in `self`.', about)
+        return needs_work(says, _TODO['test' if lost and 'test' in lost[1] else
+                                      'global'], about)
     if e.kind == 'MemoryError': return needs_work(says, _TODO[e.kind], about)
     if e.kind in ('ImportError', 'ModuleNotFoundError'):
         return needs_work(says, 'Write it without that library.', about)
@@ -451,7 +457,8 @@ def _line_of_run(troubles, before, after):
     if troubles:
         t, n = troubles[0], len(troubles)
         more = f' {n-1} more cell{"s" if n > 2 else ""} had trouble.' if n > 1 else ''
-        return needs_work(f'Code cell {t.cell}, `{t.line}`: {t.says}{more}', t.todo)
+        says = t.says.rstrip('.')
+        return needs_work(f'Code cell {t.cell}, `{t.line}`: {says}.{more}', t.todo)
     stale = sorted(before - after)
     if stale:
         return needs_work(

@@ -205,13 +205,17 @@ WRONG = {
     'the sum of the losses': (changed('statistics', 'loss/len(x), ', 'loss, '), 'statistics', 'divide once'),
     'in percent': (changed('statistics', 'right/len(x)', '100*right/len(x)'), 'statistics', 'share'),
     'the other way round': (changed('statistics', 'return loss/len(x), right/len(x)', 'return right/len(x), loss/len(x)'), 'statistics', 'round'),
+    'a scale that is no numbers': (changed('measure', 'return x.mean((0, 1, 2)), x.std((0, 1, 2))', 'return dict(m=x.mean((0, 1, 2)), s=x.std((0, 1, 2))), None', changed('measure', '(x - mean)/std', "(x - mean['m'])/mean['s']")), 'numbers', 'Return two things'),
+    'hard-coded answers': (changed('fit_pictures', 'return torch.cat([net(part).argmax(1) for part in normalise(x, mean, std).split(250)]).numpy()', 'return np.resize([3, 1, 4, 1, 5, 9, 2, 6], len(x))'), 'only', 'ask the network'),
+    'never trained': (changed('fit_pictures', '    train(net, normalise(x, mean, std), one_hot(y, n_kinds), **SETTINGS)\n', ''), 'pictures', 'call `train`'),
+    'trained on the test pictures': (changed('fit_pictures', '    mean, std = measure(x)\n', '    x, y = np.concatenate([x, x_test]), np.concatenate([y, y_test])\n    mean, std = measure(x)\n'), 'only', '`x_test`'),
     'classified in training': (changed('fit_pictures', '    net.eval()\n', ''), 'only', 'net.eval()'),
     'new pictures on their own scale': (changed('fit_pictures', 'normalise(x, mean, std).split', 'normalise(x, *measure(x)).split'), 'only', 'not with their own'),
     'scaled with validation too': (changed('fit_pictures', 'mean, std = measure(x)', 'mean, std = measure(np.concatenate([x, xv]))'), 'only', 'no others'),
     'trained on validation too': (changed('fit_pictures', '    mean, std = measure(x)\n', '    mean, std = measure(x)\n    x, y = np.concatenate([x, xv]), np.concatenate([y, yv])\n'), 'only', 'has learned from it'),
     'batch norm learns from new pictures': (changed('fit_pictures', '    net.eval()\n', '    net.eval()\n    if len(x) == 24:\n        net.train()(normalise(x, mean, std))\n        net.eval()\n'), 'only', 'network changes'),
     'pictures from other cells': (changed('fit_pictures', 'def fit_pictures(x, y, xv, yv, n_kinds):', 'pics, names = np.zeros((9, 32, 32, 3)), np.arange(9) % 3\ndef fit_pictures(x, y, xv, yv, n_kinds):\n    x, y = pics + x[0, 0, 0, 0]*np.random.rand(9, 32, 32, 3), names'), 'only', '`pics`'),
-    'hardly trained': (changed('fit_pictures', 'epochs=5, lr=.01, batch=32', 'epochs=1, lr=.0001, batch=64'), 'pictures', 'More epochs'),
+    'hardly trained': (changed('fit_pictures', 'epochs=5, lr=.01, batch=32', 'epochs=1, lr=.0001, batch=64'), 'pictures', 'more epochs'),
 }
 
 # name -> work that only looks right, the line that tells, and a word of its verdict

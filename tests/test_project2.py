@@ -56,7 +56,7 @@ def answers(new=.7, train=.7, fresh=.1):
         return dict(said=np.where(np.arange(len(true)) < share*len(true), true, (true + 1) % 10), changed=False)
     return ask
 
-@pytest.mark.parametrize('word, given', [('learned by heart', dict(new=.5, train=.95)), ('not many more', dict(new=.4, train=.45)), ('does not use the network', dict(fresh=.6))])
+@pytest.mark.parametrize('word, given', [('learned by heart', dict(new=.5, train=.95)), ('not many more', dict(new=.4, train=.45)), ('learned nothing', dict(new=.1, train=.12)), ('does not use the network', dict(fresh=.6))])
 def test_what_is_said_of_new_pictures(word, given, monkeypatch):
     monkeypatch.setattr(p2, 'PICTURES', (90, 20, 100))
     v = RUBRICS['P2'][TITLES['pictures']](answers(**given))

@@ -364,6 +364,15 @@ def test_the_last_definition_counts_and_lines_keep_their_numbers():
     assert review._place(s, 'Net') == 'code cell 2, `class Net:`' and review._place(s, 'go') == 'code cell 2, `def go(self): return lr*SCALE`'
     assert review._globals_of(s, 'Net') == {'lr': (2, 'lr = 1')}   # a cell has no number in JupyterLab, but its line is there
 
+def test_a_lambda_is_a_function_and_no_global_variable():
+    s = review._statements(new_notebook(cells=[code('double = lambda x: 2*x\nrate = 1'), code('def f(x): return double(x)*rate')]))
+    assert review._globals_of(s, 'f') == {'rate': (1, 'rate = 1')} and review._place(s, 'double') == 'code cell 1, `double = lambda x: 2*x`'
+
+@pytest.mark.parametrize('name, word', [('x_test', 'nothing may be learned from it'), ('rate', 'use the arguments only')])
+def test_a_name_that_only_the_notebook_has(name, word):
+    v = review._of_stop(Stopped('NameError', f"name '{name}' is not defined", 'code cell 13', 'x = 1', asked='ask_f'), 'f', {})
+    assert name in v.says and word in v.todo
+
 # Files
 
 @pytest.mark.parametrize('text, word', [(None, 'no file'), ('', 'damaged'), ('{"cells": [', 'damaged'), ('[1, 2]', 'damaged'), ('{"a": 1}', 'damaged'), ('%PDF-1.4', 'damaged'), ('\xff\xfe', 'damaged'),

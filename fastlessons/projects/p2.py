@@ -36,12 +36,20 @@ def ask_normalise(
     mine:dict, # the learner's definitions
     x:np.ndarray, # pictures to measure (n, h, w, 3)
     new:np.ndarray, # pictures to normalise
-)->dict: # `made`: what became of the new ones; `kind`: its type
+)->dict: # `made` of the new ones; its `kind`, a type; the `sizes` of mean, deviation
     "Ask for normalised pictures."
     for name in ('measure', 'normalise'): refuse_gap(mine[name])
     mean, std = mine['measure'](x)
     made = mine['normalise'](new, mean, std)
-    return dict(made=np.asarray(made), kind=f'{getattr(made, "dtype", type(made))}')
+    return dict(made=np.asarray(made), kind=f'{getattr(made, "dtype", type(made))}',
+                sizes=[_count(mean), _count(std)])
+
+def _flat(v): return np.asarray(v, float).reshape(-1)
+
+def _count(v):
+    "Return how many numbers these are; 0 if they are something else."
+    try: return len(_flat(v))
+    except (TypeError, ValueError): return 0
 
 def ask_one_hot(
     mine:dict, # the learner's definitions
@@ -100,6 +108,10 @@ def _about_normalise(got, x, new):
            f'{short(made[0, :, 0, 0].round(2))}', np.allclose(made, right, atol=.02),
            'Mean and deviation over all pictures and places, a number for each colour. '
            'Then (x - mean)/std, with numbers that may be below 0.')
+    sizes = list(got['sizes'])
+    yield (f'three numbers as the mean and three as the deviation; {sizes} came '
+           'from `measure`', sizes == [3, 3], 'Return two things, each an '
+           'array, a tensor or a list of three numbers.')
 
 def _about_one_hot(ask_it, y, n):
     "Yield the points of `one_hot`; `ask_it` asks it for rows."
@@ -548,8 +560,6 @@ def _(ask):
 # %% ../../nbs/lib/projects/p2.ipynb #911db8e5
 _KEPT = {}   # a model, between two questions
 
-def _flat(v): return np.asarray(v, float).reshape(-1)
-
 def ask_fit_pictures(
     mine:dict, # the learner's definitions
     x:np.ndarray, # bytes (n, 32, 32, 3) to learn from
@@ -612,7 +622,7 @@ def _confetti(n, seed):
 
 def _about_classify(got, x, of):
     "Yield the points of `classify`, with a network that is known."
-    right = _scaled(x, of)[:, :, 0, 0].argmax(1)
+    right, own = (_scaled(x, v)[:, :, 0, 0].argmax(1) for v in (of, x))
     said = got['said']
     yield ('a network that is not in training', got['training'] == 0,
            'Say `net.eval()` before you ask it, inside `classify`: nobody knows what '
@@ -620,10 +630,14 @@ def _about_classify(got, x, of):
     yield (f'the number of a kind for each of {len(x)} pictures; yours gave '
            f'{len(said)} numbers', len(said) == len(x), 'Return `argmax(1)` of the '
            'scores.')
+    yield ('new pictures on the scale of the model; yours takes their own',
+           np.array_equal(own, right) or not np.array_equal(said, own), 'Normalise '
+           'them with the mean and the deviation that the model keeps, those of the '
+           'training pictures, and not with their own.')
     yield (f'the kinds {short(right[:8])}, with the largest scores; yours gave '
-           f'{short(said[:8])}', np.array_equal(said, right), 'Normalise the new '
-           'pictures with the mean and the deviation that the model keeps, those of '
-           'the training pictures, and not with their own.')
+           f'{short(said[:8])}', np.array_equal(said, right), 'Normalise the pictures '
+           'with the mean and the deviation of the model, ask the network of the '
+           'model, and return `argmax(1)` of its scores.')
 
 def _about_model(got):
     "Yield the points of a model."
@@ -712,6 +726,11 @@ def _too_low(here, there):
         'More variety: flip and shift the pictures of each batch at random. Ask for '
         'the largest number of each channel (`AdaptiveMaxPool2d(1)`) instead of all '
         'places: a thing may be anywhere. Or fewer epochs, dropout.')
+    if there < .2: return (
+        f' Of its training pictures {there:.0%} are right: it has learned nothing.',
+        'Does `fit_pictures` call `train`, with each picture beside its own label? And '
+        'does `classify` ask that network? If so: more epochs, and a learning rate of '
+        '.003 to .02.')
     return (f' Of its training pictures {there:.0%} are right, not many more.',
             'More epochs, one more block, more channels, batch norm, a learning rate '
             'of .003 to .02, which falls towards the end.')
