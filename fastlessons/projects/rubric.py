@@ -144,7 +144,7 @@ def bars(
 )->bytes: # a PNG for a verdict's `picture`
     "Draw numbers as lying bars, each with its number."
     from matplotlib.figure import Figure
-    ax = Figure(figsize=(8, 1 + .4*len(found)), dpi=100,
+    ax = Figure(figsize=(6, 1 + .4*len(found)), dpi=100,
                 layout='constrained').subplots()
     names = list(found)[::-1]
     drawn = ax.barh(names, [found[name] for name in names], color=color)
