@@ -139,6 +139,17 @@ def test_on_a_phone_no_page_is_wider_than_the_screen(built, tab):
         assert tab.evaluate('document.documentElement.scrollWidth') <= 390, p.name
     assert not [u for u in tab.asked if not u.startswith(('file:', 'data:'))]
 
+def test_pictures_that_answer_are_there_on_the_pages(built, pages, tab):
+    "What they say is tried in test_interactive.py."
+    shown = {p: [d['data-play'] for d in soup.select('[data-play]')] for p, soup in pages.items() if soup.select('[data-play]')}
+    assert {name for names in shown.values() for name in names} >= {'descent', 'bends', 'kernel', 'window', 'attention'}
+    for p, names in shown.items():
+        assert all(d.img and d.img['alt'] for d in pages[p].select('[data-play]')), p.name
+        tab.goto(p.as_uri(), wait_until='domcontentloaded')
+        for name in names:
+            place = tab.locator(f'[data-play={name}]')
+            assert place.locator('p').inner_text() and not place.locator('img').is_visible(), (p.name, name)
+
 @pytest.mark.parametrize('words, page', [('western', '07_collab'), ('gradient', '03_foundations'), ('fit_ratings', 'lib/collab'), ('spreadsheet', '07_collab')])
 def test_search_finds_text_code_and_reference(built, tab, words, page):
     tab.goto(f'{(built/"search.html").as_uri()}?q={words}')
