@@ -142,7 +142,7 @@ def test_on_a_phone_no_page_is_wider_than_the_screen(built, tab):
 def test_pictures_that_answer_are_there_on_the_pages(built, pages, tab):
     "What they say is tried in test_interactive.py."
     shown = {p: [d['data-play'] for d in soup.select('[data-play]')] for p, soup in pages.items() if soup.select('[data-play]')}
-    assert {name for names in shown.values() for name in names} >= {'descent', 'bends', 'kernel', 'window', 'attention'}
+    assert {name for names in shown.values() for name in names} >= {'descent', 'bends', 'kernel', 'rnn', 'window', 'attention'}
     for p, names in shown.items():
         assert all(d.img and d.img['alt'] for d in pages[p].select('[data-play]')), p.name
         tab.goto(p.as_uri(), wait_until='domcontentloaded')
