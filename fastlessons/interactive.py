@@ -80,6 +80,7 @@ def play_descent(
         path.append((a - lr*2*(e*x**2).mean(), c - lr*2*e.mean()))
     def loss(a, c): return (error(float(a), float(c))**2).mean()
     ax = plot_loss_surface(loss, *ranges.values(), path, ax=axes())
+    ax.plot(*start, 'o', color='model', ms=9)
     ax.set(ylabel='c')
     data = dict(x=x.tolist(), y=y.tolist(), b=b, start=start, lr=lr, steps=steps)
     return Play('descent', data | ranges, ax)
