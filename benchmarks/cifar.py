@@ -107,8 +107,8 @@ def large_net(x, n_out, nf):
     return nn.Sequential(nn.Sequential(*body), nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(4*nf, n_out)))
 
 def epochs_in(seconds, net, train, bs, cbs=()):
-    "Estimate how many epochs fit into so many seconds, from ten steps, after ten to warm up."
-    k = min(10*bs, len(train[0]))
+    "Estimate how many epochs fit into so many seconds, from twenty steps, after twenty to warm up."
+    k = min(20*bs, len(train[0]))
     for _ in range(2): _, spent = learn(net, (train[0][:k], train[1][:k]), 0, 1, cbs=cbs, bs=bs)
     return max(2, int(seconds/spent*k/len(train[0])))
 
@@ -116,10 +116,10 @@ def recipe(seconds, data, nf, what, threads=1, bs=64, lr=.08):
     "Train the recipe for about so many seconds; print its curve."
     x, y, xv, yv, n_out = data
     net = partial(large_net, x, n_out, nf)
-    fast = [partial(Device, 'cpu', bf16=True)] if fast_bf16() else []
-    epochs = epochs_in(seconds*threads, net, (x, y), bs, fast)
+    cbs = [OneCycle, lambda: Augment(lambda xb: mirrored(cropped(xb, 4))), *[partial(Device, 'cpu', bf16=True)]*bool(fast_bf16())]
+    epochs = epochs_in(seconds*threads, net, (x, y), bs, cbs)
     clock = Clock((xv, yv), epochs)
-    model, spent = learn(net, (x, y), 0, epochs, lr, [OneCycle, lambda: Augment(lambda xb: mirrored(cropped(xb, 4))), *fast, lambda: clock], .1, bs, sgd)
+    model, spent = learn(net, (x, y), 0, epochs, lr, [*cbs, lambda: clock], .1, bs, sgd)
     best = right(BothWays(model), xv, yv).mean()
     print(f'{what}, ours, {nf} channels, {epochs} epochs: ' + '  '.join(f'{s:.0f} s {a:.1%}' for s, a in clock.points) + f'; with flips {best:.1%}', flush=True)
     return clock.points, best

@@ -7,7 +7,7 @@ __all__ = ['PLAY', 'ANSWERS', 'FIRST_PICTURE', 'read', 'execute', 'site', 'porta
            'with_still', 'alt', 'page', 'kill_is_ctrl_c', 'run_notebook']
 
 # %% ../nbs/lib/run.ipynb #runimports
-import asyncio, os, posixpath, re, shutil, signal, sys, time
+import asyncio, atexit, os, posixpath, re, shutil, signal, sys, time
 from base64 import b64decode, b64encode
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -142,6 +142,8 @@ def execute(
     except DeadKernelError: why = _DIED
     except CellTimeoutError: why = _LOST
     else: return
+    # nbclient leaves it there when the kernel dies before its first answer
+    finally: atexit.unregister(client._cleanup_kernel)
     raise RuntimeError(_failed(nb, client.code_cells_executed, why))
 
 # %% ../nbs/lib/run.ipynb #a3b16c77
