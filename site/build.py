@@ -119,23 +119,27 @@ def prepare(path, out, lite=None):
 
 # Pages that are made here
 
-def card(lesson):
+def card(lesson, lite=None):
     "Return a card of the front page for a lesson or a project."
     name = lesson.path.relative_to(NBS).with_suffix('').as_posix()
     path = NBS/f'images/{lesson.path.stem}.jpg'
     shown = ''
     if path.exists():
         shown = f':img-top: images/{path.name}\n:img-alt: {lesson.title}\n'
-    time = f'\n:::{{card-footer}}\n{lesson.time}\n:::\n' if lesson.time else ''
+    words = [lesson.time] if lesson.time else []
+    if lite and (lite/'files'/lesson.path.name).exists():
+        words.append('runs in the browser')
+    foot = ', '.join(words)
+    foot = f'\n:::{{card-footer}}\n{foot}\n:::\n' if foot else ''
     return (f'::::{{grid-item-card}} {lesson.number} {lesson.title}\n:link: {name}\n'
-            f':link-type: doc\n{shown}\n{lesson.promise}\n{time}::::\n')
+            f':link-type: doc\n{shown}\n{lesson.promise}\n{foot}::::\n')
 
 def menu_line(lesson):
     "Return a lesson's line in the menu."
     name = lesson.path.relative_to(NBS).with_suffix('').as_posix()
     return f'{lesson.number} {lesson.title} <{name}>'
 
-def front():
+def front(lite=None):
     "Return the front page: what it is, and a card for each lesson."
     first = nbformat.read(NBS/'index.ipynb', 4).cells[0].source
     title, promise = re.findall(r'^# .*|^> .*', first, re.M)[:2]
@@ -148,7 +152,7 @@ def front():
     rows = [title, promise, about]
     tree = []
     for name, group in parts.items():
-        cards = '\n'.join(map(card, group))
+        cards = '\n'.join(card(x, lite) for x in group)
         grid = ':::::{grid} 1 2 2 3\n:gutter: 3\n'
         rows.append(f'## {name}\n\n{grid}\n{cards}:::::')
         tree.append(toctree(name, map(menu_line, group)))
@@ -239,7 +243,7 @@ def sources(out, lite=None):
     shutil.copytree(NBS/'images', out/'images')
     shutil.copytree(SITE/'static', out/'static')
     shutil.copy(SITE/'conf.py', out)
-    (out/'index.md').write_text(front(), encoding='utf-8')
+    (out/'index.md').write_text(front(lite), encoding='utf-8')
     shutil.copy(ROOT/'benchmarks/RESULTS.md', out/'results.md')
     reference(out)
     (out/'taught.json').write_text(json.dumps(taught()), encoding='utf-8')

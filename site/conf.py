@@ -15,7 +15,7 @@ html_theme, html_title = 'furo', 'fastlessons'
 html_static_path, html_css_files = ['static'], ['site.css']
 html_extra_path = ['extra']
 exclude_patterns = ['extra']
-html_copy_source = html_show_sourcelink = False
+html_copy_source = html_show_sourcelink = html_show_copyright = False
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'description'
 

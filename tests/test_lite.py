@@ -81,11 +81,13 @@ def test_wheels_hold_what_is_installed_and_ask_for_nothing_else(lite, tmp_path):
         if name != 'fastlessons': assert f'\nVersion: {version(name)}\n' in meta
 
 def test_the_site_leads_to_them_only_where_they_are_built(lite, tmp_path):
-    from build import NBS, open_elsewhere
+    from build import NBS, card, course, open_elsewhere
     (tmp_path/'files').mkdir()
     (tmp_path/'files/06_forests.ipynb').touch()
     assert 'href="lite/notebooks/index.html?path=06_forests.ipynb">Run here' in open_elsewhere(NBS/'06_forests.ipynb', tmp_path)
     assert 'Run here' not in open_elsewhere(NBS/'06_forests.ipynb') + open_elsewhere(NBS/'01_pets.ipynb', tmp_path)
+    told = [x.number for x in course.lessons() if 'runs in the browser' in card(x, tmp_path)]
+    assert told == ['06'] and 'runs in the browser' not in card(course.lessons()[5])
 
 # In a browser, from a Pyodide that is here for this test only
 
