@@ -106,6 +106,8 @@ def large_net(x, n_out, nf):
             conv_block(2*nf, 4*nf), nn.MaxPool2d(2), ResidualBlock(4*nf, 4*nf)]
     return nn.Sequential(nn.Sequential(*body), nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(4*nf, n_out)))
 
+TRICKS = [OneCycle, lambda: Augment(lambda xb: mirrored(cropped(xb, 4)))]   # of the recipe, and of its rivals
+
 def epochs_in(seconds, net, train, bs, cbs=()):
     "Estimate how many epochs fit into so many seconds, from twenty steps, after twenty to warm up."
     k = min(20*bs, len(train[0]))
@@ -116,7 +118,8 @@ def recipe(seconds, data, nf, what, threads=1, bs=64, lr=.08):
     "Train the recipe for about so many seconds; print its curve."
     x, y, xv, yv, n_out = data
     net = partial(large_net, x, n_out, nf)
-    cbs = [OneCycle, lambda: Augment(lambda xb: mirrored(cropped(xb, 4))), *[partial(Device, 'cpu', bf16=True)]*bool(fast_bf16())]
+    fast = [partial(Device, 'cpu', bf16=True)] if fast_bf16() else []
+    cbs = TRICKS + fast
     epochs = epochs_in(seconds*threads, net, (x, y), bs, cbs)
     clock = Clock((xv, yv), epochs)
     model, spent = learn(net, (x, y), 0, epochs, lr, [*cbs, lambda: clock], .1, bs, sgd)
@@ -139,7 +142,7 @@ def rivals(data, seconds, what):
     for name, (make, lr) in nets.items():
         epochs = epochs_in(seconds, make, (x, y), 64)
         clock = Clock((xv, yv), epochs, most=1.2*seconds)
-        learn(make, (x, y), 0, epochs, lr, [OneCycle, lambda: Augment(lambda xb: mirrored(cropped(xb, 4))), lambda clock=clock: clock])
+        learn(make, (x, y), 0, epochs, lr, [*TRICKS, lambda clock=clock: clock])
         print(f'{what}, {name}, {epochs} epochs: ' + '  '.join(f'{s:.0f} s {a:.1%}' for s, a in clock.points), flush=True)
         found[name] = clock.points[-1]
     return found

@@ -7,7 +7,7 @@ __all__ = ['read_work', 'code_cells', 'Trouble', 'rerun', 'definitions', 'Review
            'review_page']
 
 # %% ../nbs/lib/review.ipynb #7998909f
-import ast, asyncio, atexit, re, symtable, tempfile, time
+import ast, asyncio, re, symtable, tempfile, time
 from base64 import b64encode
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -209,9 +209,8 @@ def rerun(
     client = _client_of(nb, folder, limits)
     where = dict(cwd=folder, env=run._environment(clean_environment(folder)))
     work = _run_all(client, limits, show, where)
-    try: return run._finish(work, client.km)
+    try: return run._finish(work, client)
     except RuntimeError as e:   # the kernel did not start
-        atexit.unregister(client._cleanup_kernel)
         first = next(iter(code_cells(nb).values()))
         return [_trouble(1, first, 'died', f'No kernel started: {str(e)[:300]}')]
 

@@ -84,11 +84,14 @@ async def _watch(km, stop):
         await asyncio.sleep(.2)
         if stop.is_set() and km.has_kernel: await km.provisioner.kill()
 
-async def _watched(work, km, stop):
+async def _watched(work, client, stop):
     "Do the work; the kernel ends with it."
-    watch = asyncio.create_task(_watch(km, stop))
+    watch = asyncio.create_task(_watch(client.km, stop))
     try: return await work
-    finally: watch.cancel()
+    finally:
+        watch.cancel()
+        # nbclient leaves it there when a kernel dies before its first answer
+        atexit.unregister(client._cleanup_kernel)
 
 def _silent(cell=None): return
 
@@ -110,11 +113,11 @@ def _environment(env):
     env['PATH'] = core.with_our_bin(env)           # `!fastlessons` finds ours
     return env
 
-def _finish(work, km, show=_silent):
-    "Do the work of a kernel, a coroutine, in a thread; return or raise what it does."
+def _finish(work, client, show=_silent):
+    "Do the work of a client, a coroutine, in a thread; return or raise what it does."
     stop = Event()
     with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(asyncio.run, _watched(work, km, stop))
+        done = pool.submit(asyncio.run, _watched(work, client, stop))
         try:
             while not wait([done], timeout=1).done: show()
         finally: stop.set()   # after Ctrl-C; the thread then ends by itself
@@ -132,18 +135,15 @@ def execute(
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError
     from nbclient.exceptions import DeadKernelError
-    km = _kernel()
-    client = NotebookClient(nb, km=km, extra_arguments=_QUIET,
+    client = NotebookClient(nb, km=_kernel(), extra_arguments=_QUIET,
                             iopub_timeout=_LAST, raise_on_iopub_timeout=True,
                             on_cell_start=lambda cell, cell_index: show(cell))
     where = dict(cwd=str(cwd), env=_environment(env))
-    try: _finish(client.async_execute(cleanup_kc=True, **where), km, show)
+    try: _finish(client.async_execute(cleanup_kc=True, **where), client, show)
     except CellExecutionError as e: why = e.traceback
     except DeadKernelError: why = _DIED
     except CellTimeoutError: why = _LOST
     else: return
-    # nbclient leaves it there when the kernel dies before its first answer
-    finally: atexit.unregister(client._cleanup_kernel)
     raise RuntimeError(_failed(nb, client.code_cells_executed, why))
 
 # %% ../nbs/lib/run.ipynb #a3b16c77
