@@ -18,26 +18,50 @@ warnings.filterwarnings('ignore', message='The given NumPy array is not writable
 # Python in a browser cannot lock a file for others, and filelock says so. There are no others.
 warnings.filterwarnings('ignore', message='only soft file lock', category=UserWarning)
 
-_MOVED = dict(  # a module of version 0.1.0 -> where its names are now
-    foundations='train', pets='vision.transfer', cnn='vision.cnn',
-    backbone='vision.backbone', web='deploy.web', films='samples.films',
-    nlp='text.tokens, text.data and text.encoder', reviews='samples.reviews',
-    collab_sheet='sheets.collab', conv_sheet='sheets.conv')
-_SPLIT = dict(  # a module that is a package now -> where most of its names are
-    samples='samples.pictures, samples.canvas and samples.pack',
-    sheets='sheets.write and sheets.steps')
+# A name of version 0.1.0 -> what to use now; x.*: any name of a module that is a package now.
+_OLD = {
+    'foundations': 'fastlessons.train',
+    'pets': 'fastlessons.vision.transfer',
+    'cnn': 'fastlessons.vision.cnn',
+    'backbone': 'fastlessons.vision.backbone',
+    'web': 'fastlessons.deploy.web',
+    'films': 'fastlessons.samples.films',
+    'nlp': 'fastlessons.text.tokens, fastlessons.text.data or fastlessons.text.encoder',
+    'reviews': 'fastlessons.samples.reviews',
+    'collab_sheet': 'fastlessons.sheets.collab',
+    'conv_sheet': 'fastlessons.sheets.conv',
+    'samples.*': 'fastlessons.samples.pictures, fastlessons.samples.canvas or '
+                 'fastlessons.samples.pack',
+    'sheets.*': 'fastlessons.sheets.write or fastlessons.sheets.steps',
+    'cli.lesson_table': 'fastlessons.course.lesson_table',
+    'cli.read_lesson': 'fastlessons.course.read_lesson',
+    'deploy.Classifier': 'fastlessons.deploy.classifier.PictureClassifier, whose predict '
+                         'takes a list of pictures and names each; its predict_one '
+                         'says what predict said of one',
+    'deploy.export_classifier': 'fastlessons.deploy.export.export_classifier',
+    'deploy.upright': 'fastlessons.deploy.classifier.upright',
+    'layers.ResBlock': 'fastlessons.layers.ResidualBlock',
+    'tabular.TableModel': 'fastlessons.tabular.TabularClassifier or '
+                          'fastlessons.tabular.TabularRegressor',
+    'text.encoder.TextPredictor': 'fastlessons.text.encoder.TextClassifier.from_learner',
+    'text.encoder.embed': 'fastlessons.text.encoder.Embedder.embed',
+    'text.encoder.similar': 'fastlessons.text.encoder.Embedder.similar',
+    'vision.cnn.ResNet': 'fastlessons.vision.cnn.SmallResNet',
+    'vision.cnn.ActivationStats': 'fastlessons.vision.cnn.LayerStats'}
+
+def _old(name):
+    "Say what to use instead of a name of version 0.1.0; nothing of any other name."
+    package, _, old = name.partition('.')
+    parent, _, child = old.rpartition('.')
+    new = _OLD.get(old) or (child[:1] != '_' and _OLD.get(f'{parent}.*'))
+    if package == 'fastlessons' and new:
+        return (f'Since version 0.2.0 there is no {name}. Use {new}. CHANGELOG.md has '
+                'all names.')
 
 class _Moved(MetaPathFinder):
-    "Say where the names of a module have gone; asked only for what nobody else finds."
+    "Refuse the old name of a module; asked only for what nobody else finds."
     def find_spec(self, name, path=None, target=None):
-        package, _, module = name.partition('.')
-        parent, _, child = module.partition('.')
-        if package != 'fastlessons': return
-        new = _MOVED.get(module)
-        if child and child[0] != '_': new = _SPLIT.get(parent)
-        if not new: return
-        raise ModuleNotFoundError(f'Since version 0.2.0 what was fastlessons.{parent} is '
-                                  f'in {new}; CHANGELOG.md has the names.', name=package)
+        if says := _old(name): raise ModuleNotFoundError(says, name='fastlessons')
 
 sys.meta_path.append(_Moved())
 del MetaPathFinder, PackageNotFoundError, version, warnings

@@ -802,6 +802,5 @@ def main(
     except (OSError, ValueError, RuntimeError) as e: return _say(e, 1)
 
 # %% ../nbs/lib/cli.ipynb #facbfd00
-__getattr__ = core.renamed(__name__, lesson_table='fastlessons.course.lesson_table()',
-                           read_lesson='fastlessons.course.read_lesson(path)')
+__getattr__ = core.renamed(__name__)
 core.document(globals())

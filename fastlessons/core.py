@@ -17,6 +17,7 @@ from difflib import get_close_matches
 from inspect import cleandoc, isclass, isfunction, unwrap
 from itertools import compress, islice
 from pathlib import Path
+from . import _old
 
 # %% ../nbs/lib/core.ipynb #883fde1c
 def home()->Path: # `~/.fastlessons`, or the folder named by FASTLESSONS_HOME
@@ -639,14 +640,13 @@ def document(
 
 def renamed(
     module:str, # its `__name__`
-    **names, # old name -> what to use now
 )->'function': # for the module's `__getattr__`
-    "Make an old name of a module say what it is called now."
+    "Make the old names of a module, in `fastlessons/__init__.py`, say what to use now."
     def find(name):
-        says = f'module {module!r} has no {name!r}'
-        if name not in names: raise AttributeError(says)
+        says = _old(f'{module}.{name}')
+        if not says: raise AttributeError(f'module {module!r} has no {name!r}')
         # of an AttributeError, `from module import name` would drop the words
-        raise ImportError(f'{says}. Since version 0.2.0 use {names[name]}.')
+        raise ImportError(says)
     return find
 
 # %% ../nbs/lib/core.ipynb #d931ebb5

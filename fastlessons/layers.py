@@ -106,5 +106,5 @@ def one_core()->'Iterator': # nothing; after it the number of cores is as before
     finally: torch.set_num_threads(n)
 
 # %% ../nbs/lib/layers.ipynb #57bdea40
-__getattr__ = renamed(__name__, ResBlock='ResidualBlock(ni, nf, stride)')
+__getattr__ = renamed(__name__)
 document(globals())

@@ -546,8 +546,7 @@ class TabularRegressor(_Tabular):
                              'R2 needs numbers that differ.')
         return float(1 - ((y-p)**2).sum()/((y-y.mean())**2).sum())
 
-__getattr__ = renamed(__name__, OneCycle='train.OneCycle, a callback',
-                      TableModel='TabularClassifier(...) or TabularRegressor(...)')
+__getattr__ = renamed(__name__)
 
 # %% ../nbs/lib/tabular.ipynb #4b8be72d
 document(globals())

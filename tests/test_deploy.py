@@ -1,5 +1,5 @@
 "A learner becomes a model folder that says the same, refuses what it cannot say, and needs neither torch nor fastai."
-import importlib, inspect, io, json, os, random, re, shutil, subprocess, sys, warnings
+import inspect, io, json, os, random, shutil, subprocess, sys, warnings
 from pathlib import Path
 
 import numpy as np, pytest, torch
@@ -387,14 +387,6 @@ def test_a_folder_of_version_0_1_0_is_read(cats, tmp_path, pic):
     assert set(card) == {*OLD_CARD, 'format', 'files'} and card['format'] == 1 and set(card['resize']) == set(OLD_CARD['resize'])
     change(new, versions=OLD_CARD['versions'])
     assert set(PictureClassifier.load(new).predict_one(pic)) == {'True', 'False'}
-
-@pytest.mark.parametrize('name', ['Classifier', 'export_classifier', 'upright'])
-def test_old_names_say_where_they_are_now(name):
-    import fastlessons.deploy as old
-    text = refuses(ImportError, lambda: exec(f'from fastlessons.deploy import {name}'), 'Since version 0.2.0', sentences=0)
-    module, new = re.search(r'is (fastlessons\.deploy\.\w+)\.(\w+)', text).groups()
-    assert hasattr(importlib.import_module(module), new)
-    assert not hasattr(old, 'nothing_of_the_kind')
 
 def test_help_tells_of_every_parameter_of_a_method():
     for name in ('load', 'predict', 'predict_proba', 'predict_one', 'score'):

@@ -289,6 +289,3 @@ def test_more_tokens_than_the_encoder_takes(encoder, data):
     with pytest.warns(UserWarning, match='1 of 121'):
         dls = dataloaders_from_texts([*x, 'plot '*3000], [*y, 1], encoder.tokenizer, [*valid, 120], max_len=9999)
     assert dls.max_len == encoder.tokenizer.model_max_length and dls.valid.one_batch()[0].shape[1] == dls.max_len
-
-@pytest.mark.parametrize('name', ['TextPredictor', 'embed', 'similar'])
-def test_old_names(name): refuses(ImportError, lambda: getattr(text_encoder, name), 'Since version 0.2.0')

@@ -1,9 +1,10 @@
 """How far the numbers of lessons move: `python tools/spread.py 03 05`.
 
 A machine with other cores adds up in another order, and training then goes another way.
-So each lesson is run with one thread and with two, and again with other seeds of its
-training; the split of the data stays. For each number: all values, and three standard
-deviations around their mean, the band that `tests/expected.toml` may have."""
+So each lesson is run with one thread, then with two and the arithmetic of an older
+processor, and again with other seeds of its training; the data and its split stay. For
+each number: all values, and three standard deviations around their mean, the band that
+`tests/expected.toml` may have. What a number must at least be is for you to add."""
 import json, os, re, statistics, subprocess, sys, tempfile
 from pathlib import Path
 
@@ -13,25 +14,36 @@ ROOT = Path(__file__).resolve().parent.parent
 LEAST = .003   # half the width of a band at least: a rounding, or one row of many
 SEEDS = [re.compile(r'(?<!generator=)(?<!generator=torch\.)\b'
                     r'((?:set|manual)_seed\()(\d+)'),
-         re.compile(r'((?:Forest|Tree)\w*\([^()]*\bseed=)(\d+)'),   # of a model
-         re.compile(r'(def \w+\([^()]*\bseed=)(\d+)')]   # of a function that trains
+         re.compile(r'(\b[A-Z]\w*\([^()]*\bseed=)(\d+|s\b)'),   # of a model
+         re.compile(r'((?:Forest|Boosting)\w*\([^()]*\brandom_state=)(\d+)'),
+         re.compile(r'(def \w+\([^()]*\bseed=)(\d+)'),   # of a function that trains
+         re.compile(r'(\btrain\([^()]*\bseed=)(\d+)')]
+WEIGHTS = re.compile(r'(default_rng\()(\d+)')   # in a cell that makes a network
+NETWORK = re.compile(r'\b(?:Net|Linear)\(')
+OLDER = dict(OPENBLAS_CORETYPE='Sandybridge', ATEN_CPU_CAPABILITY='default',
+             MKL_CBWR='COMPATIBLE', ONEDNN_MAX_CPU_ISA='SSE41')
 
 def variations(seeds):
-    "Yield what is added to the seeds, and the number of threads."
-    yield 0, 1
-    yield 0, 2
-    for k in range(1, seeds+1): yield 1000*k, 1 + k%2
+    "Yield what is added to the seeds, the number of threads, and other settings."
+    yield 0, 1, {}
+    yield 0, 2, OLDER
+    for k in range(1, seeds+1): yield 1000*k, 1 + k%2, {}
 
-def numbers(path, more, threads):
+def other_seeds(source, more):
+    "Return a cell's source with `more` added to the seeds of its training."
+    for seed in SEEDS + [WEIGHTS]*bool(NETWORK.search(source)):
+        source = seed.sub(rf'\g<1>\g<2>+{more}', source)
+    return source
+
+def numbers(path, more, threads, settings):
     "Run a lesson with other seeds; return the numbers that it recorded."
     nb = nbformat.read(path, 4)
-    for c in nb.cells:
-        for seed in SEEDS:
-            c.source = seed.sub(lambda m: f'{m[1]}{int(m[2])+more}', c.source)
+    for c in nb.cells: c.source = other_seeds(c.source, more)
     with tempfile.TemporaryDirectory() as tmp:
         nbformat.write(nb, Path(tmp)/path.name)
         env = dict(os.environ, FASTLESSONS_DATA='sample', FASTLESSONS_HOME=f'{tmp}/h',
-                   TORCH_HOME=f'{tmp}/torch', OMP_NUM_THREADS=str(threads))
+                   TORCH_HOME=f'{tmp}/torch', OMP_NUM_THREADS=str(threads),
+                   **settings)
         code = ('import nbformat, sys; from pathlib import Path; '
                 'from fastlessons.run import execute; p = Path(sys.argv[1]); '
                 'execute(nbformat.read(p, 4), p.parent)')

@@ -6,13 +6,6 @@
 __all__ = []
 
 # %% ../../nbs/lib/deploy/init.ipynb #ba10c20d
-_NOW = dict(
-    Classifier='classifier.PictureClassifier: its predict takes a list of pictures and '
-               'names each, its predict_one says what predict said of one',
-    export_classifier='export.export_classifier', upright='classifier.upright')
+from ..core import renamed
 
-def __getattr__(name):
-    if name in _NOW:
-        raise ImportError(f'Since version 0.2.0 {__name__}.{name} is '
-                          f'{__name__}.{_NOW[name]}.')
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+__getattr__ = renamed(__name__)

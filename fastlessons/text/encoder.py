@@ -430,9 +430,7 @@ class TextClassifier(Saved):
         model.to(default_device())
         return cls()._take(model, tok, about['classes'], about['max_len'])
 
-__getattr__ = renamed(__name__, TextPredictor='TextClassifier.from_learner(learn)',
-                      embed='Embedder(encoder).embed(texts)',
-                      similar='Embedder(encoder).similar(text, texts)')
+__getattr__ = renamed(__name__)
 
 # %% ../../nbs/lib/text/encoder.ipynb #091e9f29
 document(globals())

@@ -466,6 +466,5 @@ def cover_places(
     return xb*F.interpolate(left.view_as(maps)[:, None], size=xb.shape[-2:])
 
 # %% ../../nbs/lib/vision/cnn.ipynb #625543b8
-__getattr__ = renamed(__name__, ResNet='SmallResNet(...)',
-                      ActivationStats='LayerStats(...)')
+__getattr__ = renamed(__name__)
 document(globals())
