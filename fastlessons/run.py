@@ -290,8 +290,10 @@ def _still(output, state):
     parts = list(_inside(output['data'][_VIEW]['model_id'], state))
     shown = [from_dict(o) for part in parts for o in part.get('outputs', [])]
     says = ', '.join(filter(None, (part.get('description') for part in parts)))
-    says = 'A widget to move or click' + (f' ({says})' if says else '')
-    line = f'<p><em>{escape(says)}: open the notebook for that.</em></p>'
+    says = f': {says}' if says else ''
+    says = (f'In the notebook, there is something to move or click here{says}. '
+            'It needs Python, so it is not on this page.')
+    line = f'<p><em>{escape(says)}</em></p>'
     note = dict(output_type='display_data', data={'text/html': line}, metadata={})
     return [*shown, from_dict(note)]
 

@@ -20,11 +20,14 @@ sys.path[:0] = [str(ROOT), str(ROOT/'tools')]
 import maintain                               # noqa: E402 (what the map of the library is made with)
 from fastlessons import course                # noqa: E402
 from fastlessons.run import alt, draw_formulas, still_widgets, with_still   # noqa: E402
+from fastlessons.sheets.write import WORKBOOKS, write_sheet   # noqa: E402
 
 HIDDEN = r'#\| *(?:hide|include: *false)'
 BADGES = re.compile(r'^(\[!\[[^\]]*\]\([^)]*\)\]\([^)]*\) *)+$', re.M)
 DETAILS = re.compile(r'<details>\s*<summary>(.*?)</summary>(.*?)</details>', re.S)
 LINK = re.compile(r'\]\((?!\w+:|#)([^)\s]+?)(#[^)\s]*)?\)')
+WORKBOOK = re.compile(rf'`({"|".join(WORKBOOKS)})\.xlsx`')
+DOWNLOAD = r'`\1.xlsx` (<a href="workbooks/\1.xlsx" download>download it</a>)'
 
 def github(path):
     "Return where a file of the project is on the web."
@@ -73,6 +76,7 @@ def text(cell, folder, links=''):
     "Make a cell of text one of the site: links instead of badges, folds, formulas."
     cell.source = BADGES.sub(links, cell.source)
     draw_formulas(cell)
+    cell.source = WORKBOOK.sub(DOWNLOAD, cell.source)
     cell.source = DETAILS.sub(dropdown, LINK.sub(link_from(folder), cell.source))
 
 def picture(output, words, name, up, out):
@@ -93,8 +97,9 @@ def picture(output, words, name, up, out):
 def code(cell, name, up, out):
     "Make a cell of code one of the site: no directives, pictures as files with words."
     words = alt(cell)
-    shown = '#| echo: false' not in cell.source
-    cell.metadata = {} if shown else {'tags': ['remove-input']}
+    tags = {'remove-input': '#| echo: false' in cell.source,
+            'record': re.search(r'^record\(', cell.source, re.M)}   # a long line: site.css
+    cell.metadata = {'tags': [tag for tag, on in tags.items() if on]}
     lines = [line for line in cell.source.split('\n') if not line.startswith('#|')]
     cell.source = '\n'.join(lines).strip('\n')
     for n, o in enumerate(cell.outputs):
@@ -182,14 +187,16 @@ def lesson_links(name, up):
     links = [f'{what} in [lesson {n}]({up}{file})' for what, n, file in lessons]
     return f' {", ".join(links).capitalize()}.' if links else ''
 
+def page_of_module(name, made):
+    "Return where the page of a module is, in the folder lib."
+    if not made.is_relative_to(NBS/'lib'): return Path('lessons', f'{name}.md')
+    return made.relative_to(NBS/'lib').with_suffix('.md')
+
 def module_page(name, made, out):
     """Write the page of a module.
 
     The map leads to it: a menu with all of them would be on every page."""
-    folder = out/'lib'
-    path = Path('lessons', f'{name}.md')   # a lesson makes it, or else:
-    if made.is_relative_to(NBS/'lib'):
-        path = made.relative_to(NBS/'lib').with_suffix('.md')
+    folder, path = out/'lib', page_of_module(name, made)
     up = '../'*len(path.parts)
     place = made.relative_to(NBS).as_posix()
     target = github(f'nbs/{place}') if place[:4] == 'lib/' else up + place
@@ -210,11 +217,26 @@ Made by [{place}]({target}).{lesson_links(name, up)}
 
 def reference(out):
     "Write a page for each module, and the map of all."
-    for name, source in maintain.modules().items():
-        module_page(name, maintain.maker(name, source), out)
     index = nbformat.read(NBS/'lib/index.ipynb', 4).cells[0].source
     table = LINK.sub(link_from('lib'), maintain.library_map(NBS/'lib'))
+    for name, source in maintain.modules().items():
+        made = maintain.maker(name, source)
+        module_page(name, made, out)
+        name = name.removesuffix('.__init__')
+        page = page_of_module(name, made).as_posix()
+        table = table.replace(f'\n| `{name}` |', f'\n| [`{name}`]({page}) |')
     (out/'lib/index.md').write_text(f'{index}\n\n{table}\n', encoding='utf-8')
+
+def words():
+    "Return the words of the glossary, in small letters, each with its lines there."
+    found = {}
+    text = nbformat.read(NBS/'glossary.ipynb', 4).cells[0].source
+    for line in text.splitlines():
+        if not LINK.search(line): continue
+        row = [x.strip().replace('`', '') for x in line.strip('| ').split(' | ')]
+        row[2] = re.findall(r'\[(\d\d)\]\((\w+)\.ipynb', row[2])
+        for word in row[0].split(', '): found.setdefault(word.lower(), []).append(row)
+    return found
 
 def imported(path):
     "Name what a notebook imports of ours, e.g. 'fastlessons.collab.fit_ratings'."
@@ -242,6 +264,10 @@ def sources(out, lite=None):
     if (out/'pictures').exists(): (out/'pictures').rename(out/'extra/pictures')
     shutil.copytree(NBS/'images', out/'images')
     shutil.copytree(SITE/'static', out/'static')
+    text = f'const WORDS = {json.dumps(words())}'
+    (out/'static/words.js').write_text(text, encoding='utf-8')
+    (out/'extra/workbooks').mkdir()
+    for name in WORKBOOKS: write_sheet(name, out/f'extra/workbooks/{name}.xlsx')
     shutil.copy(SITE/'conf.py', out)
     (out/'index.md').write_text(front(lite), encoding='utf-8')
     shutil.copy(ROOT/'benchmarks/RESULTS.md', out/'results.md')

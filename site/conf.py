@@ -12,7 +12,9 @@ myst_enable_extensions = ['colon_fence']
 myst_heading_anchors = 4
 default_role = 'code'   # what stands between backticks in a docstring
 html_theme, html_title = 'furo', 'fastlessons'
-html_static_path, html_css_files = ['static'], ['site.css']
+html_static_path, html_css_files, html_js_files = ['static'], ['site.css'], ['site.js']
+html_favicon = 'static/favicon.svg'
+html_show_search_summary = False   # it would load every page that is found, megabytes
 html_extra_path = ['extra']
 exclude_patterns = ['extra']
 html_copy_source = html_show_sourcelink = html_show_copyright = False
@@ -58,19 +60,28 @@ def skip(app, what, name, obj, skipped, options):
     "Leave out what scikit-learn adds to each of its classes."
     return True if re.fullmatch(r'set_\w+_request', name) else None
 
+def search_scripts(app, page, template, context, doctree):
+    "Let the page of the search know the words of the course."
+    if page == 'search':
+        for name in ('words.js', 'search.js'): app.add_js_file(name)
+
 def for_all_readers(app, error):
     """Let the keyboard reach code and tables that are wider than the screen.
 
-    And give the menu's headings a level."""
+    And give the menu's headings a level. The search says that it works while its
+    index is on the way."""
     for page in Path(app.outdir).rglob('*.html'):
         text = page.read_text(encoding='utf-8')
         text = text.replace('<pre>', '<pre tabindex="0">')
         wide = '<div class="cell_output docutils container"'
         text = text.replace(wide, f'{wide} tabindex="0"')
         text = text.replace('role="heading">', 'role="heading" aria-level="2">')
+        index = '<script src="searchindex.js">'
+        text = text.replace(index, '<script async src="searchindex.js">')
         page.write_text(text, encoding='utf-8')
 
 def setup(app):
+    app.connect('html-page-context', search_scripts)
     app.connect('build-finished', for_all_readers)
     app.connect('autodoc-process-docstring', fields)
     app.connect('autodoc-skip-member', skip)

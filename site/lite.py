@@ -108,7 +108,7 @@ def build(out=LITE, source=ROOT/'build/browser', pyodide=None):
     if pyodide: shutil.copytree(pyodide, source/'static/pyodide')
     text = json.dumps(settings(pyodide), indent=1)
     (source/'jupyter-lite.json').write_text(text)
-    command = [sys.executable, '-m', 'jupyter', 'lite', 'build', '--lite-dir', source,
+    command = [sys.executable, '-m', 'jupyterlite_core', 'build', '--lite-dir', source,
                '--contents', source/'files', '--output-dir', out, '--apps', 'notebooks',
                '--apps', 'tree', '--no-unused-shared-packages', '--no-sourcemaps']
     done = subprocess.run(command, cwd=source, capture_output=True, text=True)

@@ -46,7 +46,7 @@ def test_each_is_small_and_asks_nobody(pictures):
     pages = {name: p.html() for name, p in pictures.items()}
     pages |= {key: o.data[run.PLAY] for key, c in saved().items() for o in c.outputs if run.PLAY in o.get('data', {})}
     for name, html in pages.items():
-        assert len(html.encode()) < 8000, (name, len(html))
+        assert len(html.encode()) < 8192, (name, len(html))
         assert not re.search(r'https?://(?!www\.w3\.org/)|\bimport\b|fetch\(|\beval\b', html), name
         assert html.startswith(run.ANSWERS) and html.count('</script>') == 1 and html.endswith('</script>'), name
 
@@ -94,7 +94,7 @@ def test_a_cleaned_notebook_keeps_both(tmp_path, pictures):
 
 def test_large_pictures_are_made_smaller():
     p = interactive.play_kernel(torch.rand(96, 70), {'left edge': LEFT})
-    assert (p.data['h'], p.data['w']) == (32, 23) and len(p.html()) < 8000
+    assert (p.data['h'], p.data['w']) == (32, 23) and len(p.html()) < 8192
 
 def test_wrong_numbers_are_named():
     refuses(ValueError, lambda: interactive.play_descent([1, 2], [1, float('nan')]), 'infinite or missing')
@@ -211,8 +211,13 @@ def test_a_kernel(tab):
     agrees(mine, 9, 5)
     p.tap_at(.999, .999)   # the last place of the result
     agrees(mine, 30, 28)
-    p.at.get_by_label('kernel, row 1, column 3').fill('')   # while one types: zero
-    mine[0, 2] = 0
+    corner = p.at.get_by_label('kernel, row 1, column 3')
+    corner.fill('')
+    assert p.says().startswith('Not a number: kernel, row 1, column 3.')
+    corner.press_sequentially('-')   # while one types
+    assert p.says().startswith('Not a number: kernel, row 1, column 3.')
+    corner.press_sequentially('1')
+    mine[0, 2] = -1
     agrees(mine, 30, 28)
 
 def test_a_network_with_a_memory(tab):

@@ -110,6 +110,28 @@ def test_the_reference_leads_to_lessons_and_source(built, pages):
     made = {p.relative_to(ROOT/'fastlessons').with_suffix('').as_posix() for p in (ROOT/'fastlessons').rglob('*.py') if 'File to edit:' in p.read_text(encoding='utf-8')}
     assert len(made) == sum(1 for p in pages if 'lib' in p.relative_to(built).parts) - 1   # and the map
 
+def test_the_map_leads_to_the_reference(pages, built):
+    rows = [tr.td.a for tr in pages[built/'lib/index.html'].select('tbody tr')]
+    assert len(rows) > 50 and all(a and (built/'lib'/a['href']).exists() for a in rows)
+    assert all(f'fastlessons.{a.get_text()}' in pages[(built/'lib'/a['href']).resolve()].h1.get_text() for a in rows)
+
+def test_workbooks_can_be_downloaded(pages, built):
+    from fastlessons.sheets.write import WORKBOOKS
+    found = [(p.stem[:2], a['href']) for p, soup in pages.items() for a in soup.select('a[href$=".xlsx"][download]')]
+    assert {('03', 'workbooks/linear.xlsx'), ('03', 'workbooks/network.xlsx'), ('07', 'workbooks/collab.xlsx'), ('08', 'workbooks/conv.xlsx')} <= set(found)
+    assert len(WORKBOOKS) == 4 and all((built/'workbooks'/f'{n}.xlsx').read_bytes()[:2] == b'PK' for n in WORKBOOKS)
+    assert pages[built/'07_collab.html'].find(id='the-same-in-a-spreadsheet')
+
+def test_the_words_stand_in_order(pages, built):
+    rows = [tr.td.get_text() for tr in pages[built/'glossary.html'].select('tbody tr')]
+    assert len(rows) > 90 and rows == sorted(rows, key=str.lower)
+
+def test_each_page_has_its_icon(pages):
+    "Else a browser asks for favicon.ico, which is not there."
+    for p, soup in pages.items():
+        icon = soup.select_one('link[rel~=icon]')
+        assert icon and (p.parent/urldefrag(icon['href'].split('?')[0])[0]).exists(), p.name
+
 # In a browser
 
 @pytest.fixture(scope='module')
@@ -149,6 +171,23 @@ def test_pictures_that_answer_are_there_on_the_pages(built, pages, tab):
         for name in names:
             place = tab.locator(f'[data-play={name}]')
             assert place.locator('p').inner_text() and not place.locator('img').is_visible(), (p.name, name)
+
+def test_a_tap_in_the_drawer_closes_it_and_no_recorded_number_is_cut(built, tab):
+    tab.goto((built/'07_collab.html').as_uri())
+    tab.locator('.toc-header-icon').click()
+    tab.locator('.toc-drawer').get_by_role('link', name='The same in a spreadsheet').click()
+    tab.wait_for_function('document.querySelector(".toc-drawer").getBoundingClientRect().left >= innerWidth')
+    tab.wait_for_function('Math.abs(document.getElementById("the-same-in-a-spreadsheet").getBoundingClientRect().top) < 200')
+    line = tab.locator('.tag_record .output pre')
+    assert 'Lesson 07' in line.inner_text() and line.evaluate('p => p.scrollWidth <= p.clientWidth')
+
+@pytest.mark.parametrize('words, says', [('gradient', 'how much the loss changes'), ('Training set ', 'what it learns from'), ('gradients', 'how much the loss changes'), ('gradient_', None)])
+def test_a_word_of_the_course_is_explained_first(built, tab, words, says):
+    tab.goto(f'{(built/"search.html").as_uri()}?q={words}')
+    tab.wait_for_function('document.querySelector(".search-summary")?.innerText')   # it has finished
+    told = tab.locator('.word')
+    if says is None: assert not told.count()
+    else: assert says in told.inner_text() and told.bounding_box()['y'] < 400
 
 @pytest.mark.parametrize('words, page', [('western', '07_collab'), ('gradient', '03_foundations'), ('fit_ratings', 'lib/collab'), ('spreadsheet', '07_collab')])
 def test_search_finds_text_code_and_reference(built, tab, words, page):

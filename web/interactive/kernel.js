@@ -34,7 +34,10 @@ play('kernel', box => {
   const pixel = (i, j, k) => dots[(i + Math.floor(k/3))*w + j + k%3]/255;
 
   function slide() {
-    const kernel = nine.map(([, box]) => Number(box.value));
+    // What is no number, as a "-" alone, has the value ''. The picture stays as it was.
+    const [, wrong] = nine.find(([, box]) => !box.value) ?? [];
+    if (wrong) return told.textContent = `Not a number: ${wrong.ariaLabel}. Try -1 or 0.5.`;
+    const kernel = nine.map(([, box]) => +box.value);
     sums = Array.from({length: (h - 2)*(w - 2)}, (_, at) => kernel.reduce((sum, v, k) =>
       sum + v*pixel(Math.floor(at/(w - 2)), at%(w - 2), k), 0));
     const sizes = sums.map(Math.abs).sort((a, b) => a - b), high = sizes[Math.floor(.99*sizes.length)] || 1;
