@@ -98,7 +98,7 @@ def code(cell, name, up, out):
     "Make a cell of code one of the site: no directives, pictures as files with words."
     words = alt(cell)
     tags = {'remove-input': '#| echo: false' in cell.source,
-            'record': re.search(r'^record\(', cell.source, re.M)}   # a long line: site.css
+            'record': re.search(r'^record\(', cell.source, re.M)}   # see site.css
     cell.metadata = {'tags': [tag for tag, on in tags.items() if on]}
     lines = [line for line in cell.source.split('\n') if not line.startswith('#|')]
     cell.source = '\n'.join(lines).strip('\n')
