@@ -8,6 +8,10 @@ BIN := .venv/bin
 UV = $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 # PyTorch's threads wait by spinning, which is slow beside other programs; this lets them sleep.
 export OMP_WAIT_POLICY ?= PASSIVE
+# `make lesson 02` would run lesson 01, for minutes, and then look for a target 02.
+ifneq ($(filter 0% 1% P%,$(MAKECMDGOALS)),)
+$(error For that lesson, type: make lesson N=$(firstword $(filter 0% 1% P%,$(MAKECMDGOALS))))
+endif
 .PHONY: lesson check test lab site lite help bench real backbone samples save readme constraints clean
 
 lesson: .venv/ready   # runs a lesson (make lesson N=02: another) and shows you the result

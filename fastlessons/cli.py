@@ -8,7 +8,7 @@ __all__ = ['COMMANDS', 'cmd_list', 'cmd_results', 'cmd_data', 'cmd_copy', 'cmd_l
            'cmd_doctor', 'main']
 
 # %% ../nbs/lib/cli.ipynb #62b2185a
-import argparse, os, shutil, subprocess, sys, time
+import argparse, os, re, shutil, subprocess, sys, time
 from contextlib import redirect_stdout
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -183,7 +183,7 @@ def _lab_command(page, more, folder):
     shell = os.environ.get('SHELL') or shutil.which('bash') or 'sh'
     # not the file as an argument: then the address that is printed would not lead to it
     command = [sys.executable, '-m', 'jupyterlab', f'--notebook-dir={folder}',
-               f'--LabApp.default_url=/lab/tree/{quote(page.name)}']
+               f'--LabApp.default_url=/lab/tree/{quote(page.relative_to(folder).as_posix())}']
     if os.name != 'nt':
         command.append(f'--ServerApp.terminado_settings=shell_command={[shell]!r}')
         if os.geteuid() == 0: command.append('--allow-root')
@@ -194,15 +194,17 @@ def _lab_command(page, more, folder):
     return [*command, *more], env
 
 def cmd_lab(
-    page:str|Path|None=None, # a notebook, or a folder to work in; None: 'work'
+    page:str|Path|None=None, # a notebook, a lesson's number, or a folder; None: 'work'
     more:list[str]=(), # what else to tell JupyterLab, e.g. ['--no-browser']
-)->int: # the exit status of JupyterLab
+)->int: # the exit status of JupyterLab; raises OSError, ValueError: no such lesson
     "Open JupyterLab on copies of the lessons that are yours (in the folder work)."
     if not _need_lab(): return 1
     page = Path(page or 'work').expanduser()
+    numbered = re.fullmatch(r'P?\d{1,2}', str(page)) and not page.exists()
+    lesson = find_lesson(str(page)) if numbered else None
     if page.suffix == '.ipynb' and page.is_file(): folder = page.parent
     else:
-        folder = _make_folder(page, 'fastlessons lab FOLDER')
+        folder = _make_folder('work' if lesson else page, 'fastlessons lab FOLDER')
         page, old = course.make_work(folder)
         if old:
             _print(f'Newer in the course than in {folder}: {", ".join(old)}. '
@@ -210,6 +212,7 @@ def cmd_lab(
                    f'fastlessons copy {old[0][:2]} ANOTHER_FOLDER')
         _print(f'Your notebooks are in {core.tilde(folder)}. '
                'Stop JupyterLab with Ctrl-C.')
+        if lesson: page = folder/lesson.path.relative_to(course._lessons_folder())
     command, env = _lab_command(page.absolute(), more, folder.absolute())
     if os.name == 'nt': return subprocess.run(command, env=env).returncode
     sys.stdout.flush()
@@ -266,7 +269,7 @@ def _announce(lesson):
     _print(f'{lesson.number} {lesson.title}')
     # a project states the learner's own hours
     takes = f', about {lesson.time}' if 'cores' in lesson.time else ''
-    _print(f'It runs from top to bottom{takes}. At the end come its result in words '
+    _print(f'It runs from top to bottom{takes}. At the end come its results '
            'and a page for your browser.')
 
 def cmd_run(
@@ -325,6 +328,9 @@ def cmd_review(
     show:bool=False, # open the page in the browser, if there is one
 )->int: # 0 met, 1 needs work, 2 could not be reviewed; raises OSError
     "Review your work on a project: what is met, what needs work, and what to do."
+    if not Path(notebook).is_file():
+        raise FileNotFoundError(f'There is no file {notebook}. Expected your notebook. '
+                                f'To begin: fastlessons copy {project.number}')
     _print('Your notebook runs, then its functions are asked. '
            'This takes a minute or two.')
     found = _review_or_why(project, notebook)
@@ -619,13 +625,11 @@ def _extras_here(found):
     return _some(f'{e} ({"lacks " + ", ".join(gone) if gone else "here"})'
                  for e, gone in found.items())
 
-def _takes(lesson, f):
+def _takes(lesson):
     "Say how long `lesson` will take."
     past = [r for r in check.results() if r['lesson'] == lesson.number]
     lacks = _lacks(lesson)
-    if not past:
-        said = lesson.time or 'not stated'
-        return f'{said}; not yet run here ({f.mine} cores){lacks}'
+    if not past: return f"{lesson.time or 'not stated'}{lacks}"
     last = past[-1]
     took = f"{last['seconds']:.0f} seconds to its result here"
     return f"{took}, on {last['when'][:10]}{lacks}"
@@ -665,7 +669,7 @@ def cmd_doctor()->int: # 1 if something must be mended
     "Look at this machine: can the lessons run, and what to do if not."
     f = facts()
     rows = [*_lines(f).items()]
-    rows += [(f'lesson {x.number}', f'{x.title}: {_takes(x, f)}') for x in lessons()]
+    rows += [(f'lesson {x.number}', f'{x.title}: {_takes(x)}') for x in lessons()]
     _table(('', ' '), rows, [''])
     print()
     wrong = problems(f)
@@ -714,8 +718,8 @@ def _arguments(add):
         help='where the results go (default: runs)')
     add('run', '--show', action='store_true', help='open the page in your browser')
     add('lab', 'page', metavar='WHAT', nargs='?',
-        help='a notebook, or a folder to work in (default: work); what more you type '
-             'goes to JupyterLab, e.g. --no-browser')
+        help='a lesson (03), a notebook, or a folder to work in (default: work); what '
+             'more you type goes to JupyterLab, e.g. --no-browser')
     add('results', 'lesson', metavar='N', nargs='?', help='of this lesson only')
     add('data', 'name', metavar='NAME', nargs='?', help='all about this data set')
     for name in ('list', 'results', 'data'):

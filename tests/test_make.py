@@ -72,6 +72,12 @@ def test_help_names_each_target_that_people_need():
     out = subprocess.run(['make', '-s', 'help'], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert all(f'make {name} ' in out for name in ('lesson', 'lab', 'test', 'check', 'help')) and 'source .venv/bin/activate' in out
 
+@pytest.mark.parametrize('words, instead', [(['lesson', '07'], '07'), (['lesson', '12'], '12'), (['lesson', 'P1'], 'P1')], ids=['07', '12', 'P1'])
+def test_a_lesson_without_n(words, instead):
+    "`make lesson 07` ran lesson 01 for minutes, and then found no target 07."
+    done = subprocess.run(['make', '-n', *words], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and not done.stdout and f'make lesson N={instead}.' in done.stderr
+
 @pytest.mark.parametrize('words, runs', [(['lab', 'ARGS=--no-browser --port=9'], 'lab --no-browser --port=9'), (['lesson', 'N=02'], 'run 02 --show')], ids=['lab', 'lesson'])
 def test_make_runs_the_command(tmp_path, words, runs):
     "`make lab` and `make lesson` are words of the command, with what else was typed."
