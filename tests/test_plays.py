@@ -26,19 +26,19 @@ def test_the_floor_is_the_entropy():
     assert floor_of(write_plays(3000)) == pytest.approx(entropy/length, rel=.01)
 
 def test_counted_by_hand():
-    scene = 'Anna: Ben, my hat!\nBen: Anna, look on the roof!\nAnna: My poor hat!\n[they laugh]\n\n'
-    dice = [3, 4, 3, 4, 3, 4, 3, 3]   # pattern, two names, thing, pattern, place, two patterns
+    scene = 'Anna: Ben, my hat!\nBen: Anna, look in bed!\nAnna: My hat!\n\n'
+    dice = [3, 4, 3, 4, 3, 4, 3]   # pattern, two names, thing, pattern, place, pattern
     assert judge_scenes(scene) == [''] and floor_of(scene) == pytest.approx(sum(map(math.log, dice))/len(scene))
 
-SCENE = 'Anna: Ben, where are my boots?\nBen: Anna, I put them by the fire.\nAnna: By the fire! How silly.\n[Ben leaves]\n\n'
+SCENE = 'Anna: Ben, my boots?\nBen: Anna, your boots are outside.\nAnna: Outside?\n\n'
 
 @pytest.mark.parametrize('old,new,word', [
-    ('Ben', 'Anna', 'talks to'), ('Anna', 'Bob', 'question'), ('Ben: A', 'Clara: A', "'Clara' instead of 'Ben'"),
-    ('Ben: Anna', 'Ben: David', "'David' instead of 'Anna'"), ('Anna: By', 'Ben: By', "'Ben' instead of 'Anna'"), ('are my', 'is my', "'is' instead of 'are'"),
-    ('them', 'it', "'it' instead of 'them'"), ('By the', 'In the', 'thanks'), ('By the fire', 'Under the bed', "'Under the bed'"),
-    ('By the fire! How silly.', 'Thank you, David!', "'David'"), ('By the fire! How silly.', 'My poor hat!', "'hat' instead of 'boots'"),
-    ('Ben leaves', 'Clara leaves', "'Clara'"), ('where', 'wehre', 'question'), ('\n[Ben leaves]', '', '3 lines'),
-    ('[Ben leaves]', '[Ben leaves]\n[they laugh]', '5 lines'), (SCENE, '\n\n', 'question'), ('fire.', 'fire. ', 'answer')])
+    ('Ben', 'Anna', 'talks to'), ('Anna', 'Bob', 'question'), ('Ben: A', 'Cleo: A', "'Cleo' instead of 'Ben'"),
+    ('Ben: Anna', 'Ben: Dan', "'Dan' instead of 'Anna'"), ('Anna: Out', 'Ben: Out', "'Ben' instead of 'Anna'"),
+    ('your boots are', 'it is', "'it is' instead of 'they are'"), ('your boots', 'your cards', "'cards' instead of 'boots'"), ('boots are', 'boots is', "'is' instead of 'are'"),
+    ('Outside', 'outside', 'thanks'), ('Outside', 'Upstairs', "'Upstairs' instead of 'Outside'"), ('Outside?', 'Thanks, Dan!', "'Dan' instead of 'Ben'"),
+    ('Outside?', 'My hat!', "'hat' instead of 'boots'"), ('my', 'ym', 'question'), ('\nAnna: Outside?', '', '2 lines'),
+    ('Outside?', 'Outside?\nAnna: Outside?', '4 lines'), (SCENE, '\n\n', 'question'), ('outside.', 'outside. ', 'answer')])
 def test_what_does_not_fit_is_found(old, new, word):
     assert judge_scenes(SCENE) == ['']
     fault, = judge_scenes(SCENE.replace(old, new, 1))
@@ -55,7 +55,7 @@ def test_scenes_as_a_model_writes_them(text):
 def test_the_sample(tmp_path):
     folder = write_sample(tmp_path/'new')
     raw = (folder/'scenes.txt').read_bytes()
-    assert raw.decode() == write_plays() and b'\r' not in raw and .09 < floor_of(raw.decode()) < .11
+    assert raw.decode() == write_plays() and b'\r' not in raw and .12 < floor_of(raw.decode()) < .13
 
 def test_the_walk(tmp_path):
     "Nothing in it says which way the next step goes."

@@ -69,60 +69,57 @@ def _(gated_step):
 # %% ../../nbs/lib/exercises/l15.ipynb #e15c09
 _WRITTEN = {
     'network': (
-        'Ben: Clara, where is my hat?\n'
-        'Clara: Ben, it is in the hall.\n'
-        'Ben: In the hall! How silly.\n'
-        '[Clara leaves]\n'
+        'Ben: Dan, the hat!\n'
+        'Dan: Ben, look upstairs!\n'
+        'Ben: Upstairs?\n'
         '\n'
-        'Ben: David, where is my key?\n'
-        'David: Ben, it is under the bed.\n'
-        'Ben: Under the bed! How silly.\n'
-        '[David leaves]\n'
+        'Ben: Anna, my boots!\n'
+        'Anna: Ben, they are in bed.\n'
+        'Ben: My boots!\n'
         '\n'
-        'David: Anna, give me my hat!\n'
-        'Anna: David, it is on the roof.\n'
-        'David: My poor boots!\n'
-        '[they laugh]\n'
+        'Ben: Anna, my hat!\n'
+        'Anna: Ben, look outside!\n'
+        'Ben: My hat!\n'
         '\n'
-        'Ben: Clara, my key!\n'
-        'Clara:'),
+        'Anna: Cleo, my hat?\n'
+        'Cleo: Anna, your hat is upstairs.\n'
+        'Anna: My cards!\n'
+        '\n'
+        'Cleo:'),
     'T = 0': (
-        'Anna: Ben, where are my cards?\n'
-        'Ben: Anna, they are on the roof.\n'
-        'Anna: Thank you, Ben!\n'
-        '[Ben leaves]\n'
+        'Cleo: Ben, my cards!\n'
+        'Ben: Cleo, they are in bed.\n'
+        'Cleo: Thanks, Ben!\n'
         '\n'
-        'David: Anna, give me my key!\n'
-        'Anna: David, I put it under the bed.\n'
-        'David: Thank you, Anna!\n'
-        '[they laugh]\n'
+        'Dan: Cleo, my key!\n'
+        'Cleo: Dan, look at home!\n'
+        'Dan: Thanks, Cleo!\n'
         '\n'
-        'David: Anna, give me my hat!\n'
-        'Anna: David, I put it under the bed.\n'
-        'David: Thank you, Anna!\n'
-        '[they laugh]\n'
+        'Cleo: Ben, my cards!\n'
+        'Ben: Cleo, they are in bed.\n'
+        'Cleo: Thanks, Ben!\n'
         '\n'
-        'David: Anna, give me my hat!\n'
-        'Anna: David, I put it under the bed.\n'
-        'David: Thank you, Anna!\n'
-        '[they laugh]\n'
-        '\n'
-        'David: Anna, give me my hat!'),
+        'Dan: Cleo, my key!\n'
+        'Cleo: Dan, look at home!\n'
+        'Dan: Thanks, C'),
     'T = 2': (
-        'Ben: Clara, where is my haIatClara: Ben, it is in the hall.\n'
-        'Ben: My poor oookAtha!\n'
-        '[they laugh]\n'
+        'Dan: My key!\n'
         '\n'
-        'by haw!\n'
-        'Clara: Anna, my key!\n'
-        'Anna: Clara, I put it in the hall.\n'
-        'Clara: Undre In the bed! How silly.\n'
-        '[ben leavis]\n'
+        'Ben: Cleo, mook cards!\n'
+        'Cleo: Ben, look at home!\n'
+        'Ben: In bed!\n'
         '\n'
-        'Anna: Clara, where are my boath?\n'
-        'Clara: Anna, look in the hall!\n'
-        'm\n'
-        'Anna: In the hall! How')}
+        'Dan: Cleo, the our!!\n'
+        'Dan: Cleo, look at home!\n'
+        'Cleo: My hat!\n'
+        '\n'
+        'Ben: Anna, my cards!\n'
+        'Anna: Cleo, y!\n'
+        'Be :pCleo, your boots are upstairs.\n'
+        'Cleo: Thanks, Anna!\n'
+        '\n'
+        'Dan: Anna, loo, the boots!\n'
+        'Ann')}
 
 # %% ../../nbs/lib/exercises/l15.ipynb #e15c10
 def five_texts()->None: # prints five texts
@@ -165,7 +162,7 @@ def _two_models():
     from fastlessons.samples.plays import write_plays
     from fastlessons.text.rnn import NGram
     texts = write_plays(300, 1), _story(3000, 1)
-    asked = ''.join(write_plays(4, 10+k) + _story(80, 20+k) for k in range(8))
+    asked = ''.join(write_plays(6, 10+k) + _story(80, 20+k) for k in range(8))
     return [NGram(6).fit(t, also=''.join(texts)).nats(asked) for t in texts]
 
 def _share(mixed, a, b):

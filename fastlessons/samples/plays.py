@@ -16,27 +16,24 @@ import numpy as np
 from ..core import check_int, document
 
 # %% ../../nbs/lib/samples/plays.ipynb #906fe6b1
-_DICE = dict(x='Anna|Ben|Clara|David', y='Anna|Ben|Clara|David',
-             thing='hat|key|boots|cards',
-             place='by the fire|in the hall|on the roof|under the bed')
+_DICE = dict(x='Anna|Ben|Cleo|Dan', y='Anna|Ben|Cleo|Dan', thing='hat|key|boots|cards',
+             place='in bed|at home|outside|upstairs')
 _DICE = {slot: sides.split('|') for slot, sides in _DICE.items()}
 _MANY = 'boots', 'cards'   # more than one of them
 _LINES = dict(
-    question=['{x}: {y}, my {thing}!', '{x}: {y}, where {is} my {thing}?',
-              '{x}: {y}, give me my {thing}!'],
+    question=['{x}: {y}, my {thing}!', '{x}: {y}, my {thing}?',
+              '{x}: {y}, the {thing}!'],
     answer=['{y}: {x}, look {place}!', '{y}: {x}, {it_is} {place}.',
-            '{y}: {x}, I put {it} {place}.'],
-    thanks=['{x}: {Place}! How silly.', '{x}: Thank you, {y}!',
-            '{x}: My poor {thing}!'],
-    ending=['[{x} leaves]', '[{y} leaves]', '[they laugh]'])
+            '{y}: {x}, your {thing} {is} {place}.'],
+    thanks=['{x}: Thanks, {y}!', '{x}: My {thing}!', '{x}: {Place}?'])
 _SLOT = re.compile(r'{(\w+)}')
 
 def _words(known):
     "Add to what was drawn what follows from it."
-    many, place = known.get('thing') in _MANY, known.get('place', '')
-    follows = {'is': 'are', 'it': 'them', 'it_is': 'they are'}
-    if not many: follows = {k: k.replace('_', ' ') for k in follows}
-    return {**known, **follows, 'Place': place[:1].upper() + place[1:]}
+    be = 'are' if known.get('thing') in _MANY else 'is'
+    follows = {'is': be, 'it_is': 'they are' if be == 'are' else 'it is',
+               'Place': known.get('place', '').capitalize()}
+    return {**known, **follows}
 
 def _sides(slot, known):
     "Return what a slot may still become: nobody talks to himself."
@@ -70,8 +67,8 @@ def _pattern(pattern):
     "Make a regular expression of a pattern, with a group for each of its slots."
     def group(m):
         slot, sides = m[1], _DICE.get(m[1])
-        if slot == 'Place': sides = [p[:1].upper() + p[1:] for p in _DICE['place']]
-        if slot in ('is', 'it', 'it_is'):
+        if slot == 'Place': sides = [p.capitalize() for p in _DICE['place']]
+        if slot in ('is', 'it_is'):
             sides = [_words(dict(thing=thing))[slot] for thing in _DICE['thing']]
         return f"(?P<{slot}>{'|'.join(dict.fromkeys(sides))})"
     text = re.escape(pattern).replace(r'\{', '{').replace(r'\}', '}')
