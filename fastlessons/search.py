@@ -77,9 +77,10 @@ class Board:
     )->dict: # name of each run -> names of its curves; raises TimeoutError
         "Wait until the server, which looks every few seconds, has seen some runs."
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while True:   # it asks once at least, however short the time
             tags = self.ask('plugin/scalars/tags')
             if set(runs) <= set(tags): return {run: sorted(tags[run]) for run in tags}
+            if time.monotonic() > end: break
             time.sleep(.2)
         raise TimeoutError(f'The server has seen {sorted(tags)}, not all of {runs}.')
 

@@ -88,6 +88,7 @@ def test_folders_that_hold_no_log(tmp_path):
     refuses(OSError, lambda: Board(tmp_path, port=70_000), '70000')
 
 @needs_board
+@pytest.mark.slow
 def test_the_server_stops_with_python(logs):
     "A learner closes the notebook and forgets `stop`."
     code = f'from fastlessons.search import Board; board = Board({str(logs)!r}); print(board.port)'
@@ -293,4 +294,4 @@ def test_a_log_is_read_record_by_record(logs, board):
     valid = log[log['tag'] == 'valid'].set_index('step')['value']
     np.testing.assert_allclose(valid, board.curve('watched', 'valid'))
     assert set(board.wait_for('plain')) == {'plain', 'watched'}
-    refuses(TimeoutError, lambda: board.wait_for('nothing', seconds=.5), 'nothing', 'plain')
+    for seconds in (0, .5): refuses(TimeoutError, lambda s=seconds: board.wait_for('nothing', seconds=s), 'nothing', 'plain')
