@@ -23,6 +23,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'fastlessons.check._note_try': ('lib/check.html#_note_try', 'fastlessons/check.py'),
                                    'fastlessons.check._noting': ('lib/check.html#_noting', 'fastlessons/check.py'),
                                    'fastlessons.check._projects': ('lib/check.html#_projects', 'fastlessons/check.py'),
+                                   'fastlessons.check._register': ('lib/check.html#_register', 'fastlessons/check.py'),
                                    'fastlessons.check._round': ('lib/check.html#_round', 'fastlessons/check.py'),
                                    'fastlessons.check._says_nothing': ('lib/check.html#_says_nothing', 'fastlessons/check.py'),
                                    'fastlessons.check._version': ('lib/check.html#_version', 'fastlessons/check.py'),

@@ -32,26 +32,26 @@ _find_our_command()
 
 # %% ../nbs/lib/check.ipynb #c6b53f22
 CASES = {}  # number of an exercise -> takes the answer, yields (expected, does it hold)
+SOLUTIONS = {}  # number of an exercise -> a function that solves it
+
+def _register(functions, number):
+    "Return a decorator that keeps a function under its number."
+    def register(f):
+        functions[number] = f
+        return f
+    return register
 
 def cases(
     number:str, # lesson and number, e.g. '01.2'
 )->Callable: # a decorator, which returns the generator as it is
     "Register the decorated generator as the cases of exercise `number`."
-    def register(f):
-        CASES[number] = f
-        return f
-    return register
-
-SOLUTIONS = {}  # number of an exercise -> a function that solves it
+    return _register(CASES, number)
 
 def solves(
     number:str, # lesson and number, e.g. '01.2'
 )->Callable: # a decorator, which returns the function as it is
     "Register the decorated function as the worked solution of exercise `number`."
-    def register(f):
-        SOLUTIONS[number] = f
-        return f
-    return register
+    return _register(SOLUTIONS, number)
 
 def sample_of(
     name:str, # data set
