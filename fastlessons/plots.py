@@ -386,14 +386,12 @@ def plot_split(
 def plot_pairs(
     vectors:dict, # name -> numbers (n,)
     pairs:list, # pairs of names, each joined by a line
-    # name -> numbers (n,): the two main directions of these; None: of `vectors`
-    directions:dict=None,
     *,
     ax:Axes=None, # matplotlib axes to draw into; None: new ones
 )->Axes: # the axes
     "Draw pairs of vectors in the two directions in which they differ most (PCA)."
     ax = axes(ax, h=4.2)
-    rows = np.array([*(directions or vectors).values()])
+    rows = np.array([*vectors.values()])
     main = np.linalg.svd(rows - rows.mean(0), full_matrices=False)[2][:2].T
     for pair in pairs:
         ends = np.array([vectors[name] for name in pair]) @ main
@@ -494,8 +492,8 @@ def show_grad_cam(
     ax.imshow(pic, cmap='gray')
     if heat is not None:
         frame = (-.5, w-.5, h-.5, -.5)   # the small map is stretched over it
-        ax.imshow(heat.detach().cpu().float(), cmap='inferno', alpha=.5, vmin=0, vmax=1,
-                  extent=frame, interpolation='bilinear')
+        ax.imshow(heat.detach().cpu().float().numpy(), cmap='inferno', alpha=.5, vmin=0,
+                  vmax=1, extent=frame, interpolation='bilinear')
     ax.set_title(title)
     ax.axis('off')
     return ax

@@ -167,6 +167,7 @@ def test_unbroadcast(axes, seed):
 
 # Graphs
 
+@pytest.mark.slow
 def test_deep_graphs():
     "A chain of 100,000 operations, and 1,000 doublings, which have 2**1000 paths."
     a = Tensor(1.)

@@ -354,8 +354,8 @@ def plot_hist(self:LayerStats,
         axs = fig.subplots(1, n, squeeze=False)[0]
     extent = 0, len(self.stats), *self.lim
     for i, ax in enumerate(axs):
-        ax.imshow(self.hist(i), origin='lower', extent=extent, aspect='auto',
-                  cmap='viridis')
+        ax.imshow(self.hist(i).numpy(), origin='lower', extent=extent,
+                  aspect='auto', cmap='viridis')
         ax.set(xlabel='step', title=self._name(i))
     axs[0].set_ylabel('output')
     return axs
