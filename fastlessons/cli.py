@@ -138,8 +138,9 @@ def cmd_data(
         rows = [_facts_of(name, *found) for name, found in sets.items()]
         _show(rows, ['name', 'what', 'size', 'sample', 'on this disk'], every,
               ['name', 'size', 'sample'])
-    _print('\nTo fetch a real set: fastlessons run N --data full. '
-           'By hand: get it there, then --data FOLDER.')
+    _print('\nSample: runs without a network; drawn: made when first needed. '
+           'A real set: fastlessons run N --data full; '
+           'by hand: get it yourself, then --data FOLDER.')
 
 # %% ../nbs/lib/cli.ipynb #f3d5e84d
 def _make_folder(folder, hint):

@@ -223,6 +223,7 @@ def test_data(call, home):
     for name, d in data.DATASETS.items(): assert d.title in rows(out)[name] and d.licence in rows(out)[name] and f' {d.mb} MB ' in rows(out)[name]
     assert 'bundled' in rows(out)['pets'] and 'bundled' in rows(out)['imdb'] and 'bundled' not in rows(out)['cifar10']
     assert rows(out)['movielens'].endswith(f'{core.tilde(film)} (1 MB)') and 'grouplens.org' in rows(out)['movielens']
+    assert 'drawn: made when first needed' in ' '.join(out.split())      # a word of the table, explained
     assert rows(out)['titanic'].endswith('no, by hand') and rows(out)['imdb'].endswith(' no')
 
 def test_lesson_table(folder):

@@ -195,5 +195,6 @@ def test_a_newcomers_first_hours(browser, tmp_path):
     ran = [json.loads(line) for line in (tmp_path/'home'/'results.jsonl').read_text().splitlines()]
     assert [line['lesson'] for line in ran] == ['01', '03', '07']
     for line in ran: assert_in_bands([line], 'sample')
+    assert all(re.match('Your (model|network|best model) .+\\d.*\\.$', line['says']) for line in ran), ran   # a result in words, too
     assert tracked() == before
     assert {p.name for p in tmp_path.iterdir() if p.name[0] != '.'} <= {'home', 'work', 'torch', 'log', 'mine.jpg'}

@@ -123,7 +123,7 @@ def test_widgets_are_pictures_in_the_page(tmp_path):
     soup = BeautifulSoup(page, 'html.parser')
     assert len(soup.select('main img')) == 1 and soup.select('main img')[0]['src'].startswith('data:image/png')
     said = ' '.join(o.text for o in soup.select('.jp-OutputArea'))
-    assert 'FloatSlider(' not in said and 'FileUpload(' not in said and 'rate' in said and 'A picture' in said and said.count('open the notebook') == 2
+    assert 'FloatSlider(' not in said and 'FileUpload(' not in said and 'rate' in said and 'A picture' in said and said.count('It needs Python, so it is not on this page') == 2
     assert not soup.select('script[src^=http]') and 'unpkg' not in page and 'jsdelivr' not in page
 
 @pytest.mark.slow
