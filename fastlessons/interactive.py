@@ -97,7 +97,7 @@ def play_bends(
     points = np.array(_plain(points))
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f'points have the shape {points.shape}. '
-                         'Expected (n, 2): x and y of each.')
+                         'Expected (n, 2): x and y of each, at least one.')
     x = np.linspace(points[:, 0].min() - .2, points[:, 0].max() + .2, 200)
     w1, b1, w2, b2 = _BENDS.values()
     bends = [np.maximum(0, w1*x + b1), np.maximum(0, w2*x + b2)]
@@ -123,10 +123,12 @@ def play_kernel(
 )->Play: # the picture; raises ValueError
     "Slide a kernel of nine numbers over a picture, and change the numbers."
     pic, kernels = np.array(_plain(pic)), {k: _plain(v) for k, v in kernels.items()}
-    if pic.ndim != 2 or min(pic.shape) < 3 or pic.min() < 0 or pic.max() > 1:
-        raise ValueError(f'The picture has the shape {pic.shape}, with numbers from '
-                         f'{pic.min():g} to {pic.max():g}. Expected a grey one, at '
-                         'least 3 by 3 pixels, from 0 to 1.')
+    wanted = 'Expected a grey one, at least 3 by 3 pixels, from 0 to 1.'
+    if pic.ndim != 2 or min(pic.shape) < 3:
+        raise ValueError(f'The picture has the shape {pic.shape}. {wanted}')
+    if pic.min() < 0 or pic.max() > 1:
+        raise ValueError(f'The picture has numbers from {pic.min():g} to '
+                         f'{pic.max():g}. {wanted}')
     if not kernels:
         raise ValueError('There is no kernel. Expected a name and nine numbers.')
     for name, kernel in kernels.items():

@@ -100,6 +100,8 @@ def test_wrong_numbers_are_named():
     refuses(ValueError, lambda: interactive.play_descent([1, 2], [1, float('nan')]), 'infinite or missing')
     refuses(ValueError, lambda: interactive.play_descent([1, 2], [1, 2], lr=3), 'lr is 3')
     refuses(ValueError, lambda: interactive.play_bends([1, 2]), '(2,)', '(n, 2)')
+    refuses(ValueError, lambda: interactive.play_bends(torch.zeros(0, 2)), '(0,)', 'at least one')
+    refuses(ValueError, lambda: interactive.play_kernel(torch.zeros(0, 5), {'a': LEFT}), '(0,)', 'Expected a grey one')
     refuses(ValueError, lambda: interactive.play_kernel(torch.rand(9, 9)*255, {'a': LEFT}), 'Expected a grey one')
     refuses(ValueError, lambda: interactive.play_kernel(torch.rand(9, 9), {}), 'no kernel')
     refuses(ValueError, lambda: interactive.play_kernel(torch.rand(9, 9), {'five': torch.eye(5)}), "'five'", '(5, 5)')

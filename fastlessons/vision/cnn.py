@@ -419,7 +419,7 @@ def show_places(
     if ax is None: _, ax = plt.subplots(figsize=(2.8, 3.2), layout='constrained')
     grid = F.pad(torch.ones(size, size), [padding]*4)
     side = len(grid)
-    ax.imshow(grid, vmax=4, vmin=0, extent=(0, side, side, 0), cmap='Greys')
+    ax.imshow(grid.numpy(), vmax=4, vmin=0, extent=(0, side, side, 0), cmap='Greys')
     for at, colour in ((0, 0), 'positive'), ((stride, .15), 'negative'):
         ax.add_patch(plt.Rectangle(at, ks, ks, fill=False, ec=colour, lw=2))
     middles = torch.arange(n)*stride + ks/2
