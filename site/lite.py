@@ -26,10 +26,12 @@ then *Run All Cells*. First Python is loaded, about 60 MB the first time; then t
 take two to five times as long as on your own machine. Your changes stay in this browser
 when you save them (*File*, *Save Notebook*); *File*, *Download* gives you the file."""
 
-LOADING = """<div id="python-loading" role="status" style="position: fixed; z-index: 99;
-left: 0; right: 0; bottom: 0; padding: 8px 12px; font: 15px sans-serif; color: #fff;
-background: #345">The lesson is loading.</div>
-<script src="../loading.js"></script>
+ICON = '<link rel="icon" href="../favicon.svg"></head>'
+STATE = """<div id="python-state" style="position: fixed; z-index: 99; left: 0;
+right: 0; bottom: 0; padding: 8px 12px; font: 15px sans-serif; color: #fff; background: #345">
+<span role="status">The lesson is loading.</span><span></span>
+<button hidden style="font: inherit">Show it</button></div>
+<script src="../state.js"></script>
 </body>"""
 
 def lessons():
@@ -113,10 +115,11 @@ def build(out=LITE, source=ROOT/'build/browser', pyodide=None):
                '--apps', 'tree', '--no-unused-shared-packages', '--no-sourcemaps']
     done = subprocess.run(command, cwd=source, capture_output=True, text=True)
     if done.returncode: raise SystemExit(done.stdout + done.stderr)
-    shutil.copy(SITE/'loading.js', out)
+    for name in ('state.js', 'static/favicon.svg'): shutil.copy(SITE/name, out)
     page = out/'notebooks/index.html'
     text = page.read_text(encoding='utf-8')
-    page.write_text(text.replace('</body>', LOADING), encoding='utf-8')
+    text = text.replace('</head>', ICON).replace('</body>', STATE)
+    page.write_text(text, encoding='utf-8')
     print(f'In the browser: python -m http.server -d {out}')
 
 if __name__ == '__main__': build(pyodide=sys.argv[1] if len(sys.argv) > 1 else None)

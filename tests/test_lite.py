@@ -177,6 +177,21 @@ OTHERS = {'10': {'twelve', 'honest_groups', 'leak_future', 'honest_future'}}
 
 def saved(path, lesson): return numbers('\n'.join(o.text for c in nbformat.read(path, 4).cells if c.cell_type == 'code' for o in c.outputs if 'text' in o), lesson)
 
+def assert_the_page_says_what_python_does(tab):
+    "After a run: that it is over; after an error: which cell it was, with a way there."
+    status = tab.get_by_role('status')
+    status.filter(has_text='All code cells have run').wait_for()
+    at = tab.evaluate(f"""() => {{ const book = {NOTEBOOK}.content, cell = book.widgets.filter(c => c.model.type == 'code')[9]
+        book.activeCellIndex = book.widgets.indexOf(cell)
+        cell.model.sharedModel.setSource('1/0')
+        jupyterapp.commands.execute('notebook:run-cell')
+        return book.activeCellIndex }}""")
+    status.filter(has_text='Code cell 10 of').filter(has_text='has failed: ZeroDivisionError.').wait_for()
+    tab.evaluate(f'{NOTEBOOK}.content.activeCellIndex = 0')
+    tab.get_by_role('button', name='Show it').click()
+    assert tab.evaluate(f'{NOTEBOOK}.content.activeCellIndex') == at
+    tab.locator('.jp-RenderedText', has_text='division by zero').first.wait_for()
+
 @pytest.mark.slow
 def test_two_lessons_run_and_find_what_is_saved(lite, site, browser):
     "Lessons 06 and 10, side by side, from top to bottom: the same numbers, no stranger asked, no warning shown."
@@ -197,6 +212,7 @@ def test_two_lessons_run_and_find_what_is_saved(lite, site, browser):
         assert_in_bands([dict(lesson=lesson, metrics=found)], 'sample')
         assert 'Warning' not in shown
         assert not tab.get_by_role('status').filter(has_text='loading').count()
+        if lesson == '06': assert_the_page_says_what_python_does(tab)
     assert not [u for u in asked if not u.startswith((site, 'data:', 'blob:'))]
     context.close()
 
