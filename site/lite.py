@@ -28,7 +28,8 @@ when you save them (*File*, *Save Notebook*); *File*, *Download* gives you the f
 
 ICON = '<link rel="icon" href="../favicon.svg"></head>'
 STATE = """<div id="python-state" style="position: fixed; z-index: 99; left: 0;
-right: 0; bottom: 0; padding: 8px 12px; font: 15px sans-serif; color: #fff; background: #345">
+right: 0; bottom: 0; padding: 8px 12px; font: 15px sans-serif; color: #fff;
+background: #345">
 <span role="status">The lesson is loading.</span><span></span>
 <button hidden style="font: inherit">Show it</button></div>
 <script src="../state.js"></script>

@@ -5,7 +5,6 @@ from pathlib import Path
 import nbformat, pytest
 
 from conftest import ROOT
-from test_notebooks import assert_in_bands
 from test_web import start_chromium
 
 VERSION = '0.27.7'   # of Pyodide
@@ -173,7 +172,8 @@ def numbers(text, lesson):
     return {k: float(v) for k, v in (x.split() for x in told.split(', '))}
 
 # An older scikit-learn and another LAPACK are in the browser. These are draws of theirs, or a badly conditioned fit.
-OTHERS = {'10': {'twelve', 'honest_groups', 'leak_future', 'honest_future'}}
+# The arithmetic of WebAssembly is the same on every machine, so the numbers are exact ones, and no bands.
+OTHERS = {'10': dict(twelve=2.3866, honest_groups=.5004, leak_future=.9604, honest_future=.6245)}
 
 def saved(path, lesson): return numbers('\n'.join(o.text for c in nbformat.read(path, 4).cells if c.cell_type == 'code' for o in c.outputs if 'text' in o), lesson)
 
@@ -207,9 +207,7 @@ def test_two_lessons_run_and_find_what_is_saved(lite, site, browser):
         tab.bring_to_front()
         shown = '\n'.join(text for c in finish(tab) for _, text in c['outputs'])
         lesson = path.stem[:2]
-        found, known, others = numbers(shown, lesson), saved(path, lesson), OTHERS.get(lesson, set())
-        assert {k: v for k, v in found.items() if k not in others} == {k: v for k, v in known.items() if k not in others}
-        assert_in_bands([dict(lesson=lesson, metrics=found)], 'sample')
+        assert numbers(shown, lesson) == saved(path, lesson) | OTHERS.get(lesson, {})
         assert 'Warning' not in shown
         assert not tab.get_by_role('status').filter(has_text='loading').count()
         if lesson == '06': assert_the_page_says_what_python_does(tab)
