@@ -196,6 +196,10 @@ def test_search_finds_text_code_and_reference(built, tab, words, page):
     tab.wait_for_timeout(500)
     found = [a.get_attribute('href') for a in tab.query_selector_all('#search-results li a')]
     assert any(page in (h or '') for h in found), found[:10]
+    if words != 'spreadsheet': return
+    tab.locator(f'#search-results a[href^="{page}"]').first.click()   # and leads to its heading
+    tab.wait_for_function('document.querySelector("#the-same-in-a-spreadsheet h2")?.getBoundingClientRect().top > 0')
+    tab.wait_for_function('document.querySelector("#the-same-in-a-spreadsheet h2").getBoundingClientRect().top < 844')
 
 @pytest.mark.parametrize('name', ['index', '07_collab', 'lib/collab'])
 def test_those_who_do_not_see_or_use_no_mouse(built, tab, name):
