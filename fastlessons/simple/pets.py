@@ -29,7 +29,9 @@ def keep_features(
     "Push each picture once through the body, and keep what comes out."
     body.eval()
     feats, labels = zip(*[(body(xb), yb) for xb, yb in dl])
-    return TensorDataset(torch.cat(feats), torch.cat(labels))
+    plain = torch.Tensor   # fastai's kinds of tensors are slow in many small steps
+    return TensorDataset(torch.cat(feats).as_subclass(plain),
+                         torch.cat(labels).as_subclass(plain))
 
 # %% ../../nbs/01_pets.ipynb #49ea662c
 def feature_learner(
