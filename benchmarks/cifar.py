@@ -107,22 +107,21 @@ def large_net(x, n_out, nf):
     return nn.Sequential(nn.Sequential(*body), nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(4*nf, n_out)))
 
 TRICKS = [OneCycle, lambda: Augment(lambda xb: mirrored(cropped(xb, 4)))]   # of the recipe, and of its rivals
+if fast_bf16(): TRICKS.append(partial(Device, 'cpu', bf16=True))
 
-def epochs_in(seconds, net, train, bs, cbs=()):
+def epochs_in(seconds, net, train, bs):
     "Estimate how many epochs fit into so many seconds, from twenty steps, after twenty to warm up."
     k = min(20*bs, len(train[0]))
-    for _ in range(2): _, spent = learn(net, (train[0][:k], train[1][:k]), 0, 1, cbs=cbs, bs=bs)
+    for _ in range(2): _, spent = learn(net, (train[0][:k], train[1][:k]), 0, 1, cbs=TRICKS, bs=bs)
     return max(2, int(seconds/spent*k/len(train[0])))
 
 def recipe(seconds, data, nf, what, threads=1, bs=64, lr=.08):
     "Train the recipe for about so many seconds; print its curve."
     x, y, xv, yv, n_out = data
     net = partial(large_net, x, n_out, nf)
-    fast = [partial(Device, 'cpu', bf16=True)] if fast_bf16() else []
-    cbs = TRICKS + fast
-    epochs = epochs_in(seconds*threads, net, (x, y), bs, cbs)
+    epochs = epochs_in(seconds*threads, net, (x, y), bs)
     clock = Clock((xv, yv), epochs)
-    model, spent = learn(net, (x, y), 0, epochs, lr, [*cbs, lambda: clock], .1, bs, sgd)
+    model, spent = learn(net, (x, y), 0, epochs, lr, [*TRICKS, lambda: clock], .1, bs, sgd)
     best = right(BothWays(model), xv, yv).mean()
     print(f'{what}, ours, {nf} channels, {epochs} epochs: ' + '  '.join(f'{s:.0f} s {a:.1%}' for s, a in clock.points) + f'; with flips {best:.1%}', flush=True)
     return clock.points, best
@@ -133,7 +132,7 @@ def tutorial_net(n_out):
                          nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, n_out))
 
 def rivals(data, seconds, what):
-    "Train others for as many seconds, with the same flips, crops and schedule, each with a rate that is usual for it."
+    "Train others for as many seconds, with the same flips, crops, schedule and kind of numbers, each with a rate that is usual for it."
     from fastai.vision.models.xresnet import xresnet18
     x, y, xv, yv, n_out = data
     found = {}
