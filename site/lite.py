@@ -24,7 +24,8 @@ KERNEL = '@jupyterlite/pyodide-kernel-extension:kernel'
 NOTE = """**This lesson runs in your browser**, and nothing is installed. Choose *Run*,
 then *Run All Cells*. First Python is loaded, about 60 MB the first time; then the cells
 take two to five times as long as on your own machine. Your changes stay in this browser
-when you save them (*File*, *Save Notebook*); *File*, *Download* gives you the file."""
+when you save them (*File*, *Save Notebook*); *File*, *Download* gives you the file.
+Which exercises you solved is forgotten when you close the page."""
 
 ICON = '<link rel="icon" href="../favicon.svg"></head>'
 STATE = """<div id="python-state" style="position: fixed; z-index: 99; left: 0;
