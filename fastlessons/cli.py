@@ -329,11 +329,9 @@ def cmd_review(
     show:bool=False, # open the page in the browser, if there is one
 )->int: # 0 met, 1 needs work, 2 could not be reviewed; raises OSError
     "Review your work on a project: what is met, what needs work, and what to do."
-    if not Path(notebook).is_file():
-        raise FileNotFoundError(f'There is no file {notebook}. Expected your notebook. '
-                                f'To begin: fastlessons copy {project.number}')
-    _print('Your notebook runs, then its functions are asked. '
-           'This takes a minute or two.')
+    if Path(notebook).exists():   # if not, the review says so
+        _print('Your notebook runs, then its functions are asked. '
+               'This takes a minute or two.')
     found = _review_or_why(project, notebook)
     if found is None: return 2
     from fastlessons.review import review_page, review_text

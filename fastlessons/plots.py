@@ -386,12 +386,14 @@ def plot_split(
 def plot_pairs(
     vectors:dict, # name -> numbers (n,)
     pairs:list, # pairs of names, each joined by a line
+    # name -> numbers (n,): the two main directions of these; None: of `vectors`
+    directions:dict=None,
     *,
     ax:Axes=None, # matplotlib axes to draw into; None: new ones
 )->Axes: # the axes
     "Draw pairs of vectors in the two directions in which they differ most (PCA)."
     ax = axes(ax, h=4.2)
-    rows = np.array([*vectors.values()])
+    rows = np.array([*(directions or vectors).values()])
     main = np.linalg.svd(rows - rows.mean(0), full_matrices=False)[2][:2].T
     for pair in pairs:
         ends = np.array([vectors[name] for name in pair]) @ main

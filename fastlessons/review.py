@@ -32,7 +32,8 @@ def read_work(
     if path.is_dir():
         raise IsADirectoryError(f'{path} is a folder. Expected a notebook.')
     if not path.exists():
-        raise FileNotFoundError(f'There is no file {path}. Expected your notebook.')
+        raise FileNotFoundError(f'There is no file {path}. Expected your notebook. '
+                                'To begin: fastlessons copy P1, or P2 ...')
     try:
         nb = run.read(path)
         for cell in nb.cells: [cell.source, cell.cell_type]   # noqa: B018

@@ -397,7 +397,7 @@ def test_review_of_no_file(call, monkeypatch):
     "The way to a notebook, before anybody is told to wait."
     monkeypatch.setattr(course, '_lessons_folder', lambda: ROOT/'nbs')
     status, out, err = call('review', 'P1', 'mine.ipynb')
-    assert status == 1 and not out and 'no file mine.ipynb' in err and 'fastlessons copy P1' in err
+    assert status == 2 and not out and 'no file mine.ipynb' in err and 'fastlessons copy P1' in err
 
 def test_lab_as_root_and_its_terminal(lab, monkeypatch):
     monkeypatch.setenv('SHELL', '/bin/zsh')

@@ -6,6 +6,9 @@
 __all__ = []
 
 # %% ../../nbs/lib/deploy/init.ipynb #ba10c20d
-from ..core import renamed
+from .. import _old   # not `core.renamed`: an app needs no fastcore
 
-__getattr__ = renamed(__name__)
+def __getattr__(name):
+    says = _old(f'{__name__}.{name}')
+    if says: raise ImportError(says)
+    raise AttributeError(f'module {__name__!r} has no {name!r}')
