@@ -294,16 +294,25 @@ def open_study(
     if not file.parent.is_dir():
         raise FileNotFoundError(f'There is no folder {tilde(file.parent)}. '
                                 'Make it first.')
+    address = _address(file)
     with FileLock(file.with_name(f'.{file.name}.lock')):   # two may begin at once
         _check_database(file)
         study = optuna.create_study(
-            storage=f'sqlite:///{quote(str(file))}', study_name=name,
+            storage=address, study_name=name,
             direction=direction, load_if_exists=True, **kwargs)
     was = study.direction.name.lower()
     if was != direction:
         raise ValueError(f'The study {name!r} in {tilde(file)} was begun to {was}, now '
                          f'it is asked to {direction}. Take another name.')
     return study
+
+def _address(file):
+    "Return what SQLAlchemy calls the file: since version 2.1 it reads %20 as a space."
+    from sqlalchemy.engine import make_url
+    for path in (quote(str(file)), file):
+        if make_url(f'sqlite:///{path}').database == str(file): return f'sqlite:///{path}'
+    raise ValueError(f'{tilde(file)} has a sign that SQLAlchemy before version 2.1 '
+                     'cannot take. Use another name.')
 
 def _check_database(file):
     "Refuse a file that SQLite cannot write to, or that holds something else."

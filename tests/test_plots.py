@@ -232,7 +232,7 @@ def test_line_art_is_saved_with_a_palette_and_keeps_its_colours():
     for name in ('training', 'validation', 'baseline', 'floor'):
         rgb = np.round(np.array(plt.matplotlib.colors.to_rgb(PALETTE[name]))*255)
         exact = (now == rgb).all(-1).sum()
-        assert exact > 100 and exact == pytest.approx((then == rgb).all(-1).sum(), rel=.05), name
+        assert exact > 100 and exact == pytest.approx((then == rgb).all(-1).sum(), rel=.1), name
     assert maintain.shrink(file)[1] == small   # the same bytes each time
 
 def test_photos_are_saved_as_jpeg():
