@@ -2276,7 +2276,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'fastlessons.search.Watch.after_epoch': ('search.html#watch.after_epoch', 'fastlessons/search.py'),
                                     'fastlessons.search.Watch.after_fit': ('search.html#watch.after_fit', 'fastlessons/search.py'),
                                     'fastlessons.search.Watch.before_fit': ('search.html#watch.before_fit', 'fastlessons/search.py'),
-                                    'fastlessons.search._address': ('search.html#_address', 'fastlessons/search.py'),
                                     'fastlessons.search._check_database': ('search.html#_check_database', 'fastlessons/search.py'),
                                     'fastlessons.search._check_logs': ('search.html#_check_logs', 'fastlessons/search.py'),
                                     'fastlessons.search._free_port': ('search.html#_free_port', 'fastlessons/search.py'),

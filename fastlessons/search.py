@@ -287,32 +287,28 @@ def open_study(
 
     It raises FileNotFoundError without the folder, PermissionError for a file that
     cannot be written, ValueError for another direction or a file of another kind."""
-    import optuna
+    import optuna, sqlalchemy
     from filelock import FileLock
     check_name(direction, ('maximize', 'minimize'), 'direction')
     file = Path(file).expanduser()
     if not file.parent.is_dir():
         raise FileNotFoundError(f'There is no folder {tilde(file.parent)}. '
                                 'Make it first.')
-    address = _address(file)
+    # since version 2.1, SQLAlchemy reads %20 as a space
+    path = quote(str(file)) if sqlalchemy.__version__ >= '2.1' else str(file)
+    if '?' in path:
+        raise ValueError(f'SQLAlchemy before version 2.1 cannot take the ? in '
+                         f'{tilde(file)}. Use another name.')
     with FileLock(file.with_name(f'.{file.name}.lock')):   # two may begin at once
         _check_database(file)
         study = optuna.create_study(
-            storage=address, study_name=name,
+            storage=f'sqlite:///{path}', study_name=name,
             direction=direction, load_if_exists=True, **kwargs)
     was = study.direction.name.lower()
     if was != direction:
         raise ValueError(f'The study {name!r} in {tilde(file)} was begun to {was}, now '
                          f'it is asked to {direction}. Take another name.')
     return study
-
-def _address(file):
-    "Return what SQLAlchemy calls the file: since version 2.1 it reads %20 as a space."
-    from sqlalchemy.engine import make_url
-    for path in (quote(str(file)), file):
-        if make_url(f'sqlite:///{path}').database == str(file): return f'sqlite:///{path}'
-    raise ValueError(f'{tilde(file)} has a sign that SQLAlchemy before version 2.1 '
-                     'cannot take. Use another name.')
 
 def _check_database(file):
     "Refuse a file that SQLite cannot write to, or that holds something else."
