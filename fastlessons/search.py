@@ -10,7 +10,7 @@ __all__ = ['read_log', 'Board', 'Watch', 'Steps', 'handed_in', 'random_grid', 'h
 import atexit, json, socket, sqlite3, subprocess, sys, tempfile, time, warnings
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 from urllib.request import urlopen
 import numpy as np, pandas as pd, torch
 from torch import nn
@@ -287,18 +287,14 @@ def open_study(
 
     It raises FileNotFoundError without the folder, PermissionError for a file that
     cannot be written, ValueError for another direction or a file of another kind."""
-    import optuna, sqlalchemy
+    import optuna
     from filelock import FileLock
     check_name(direction, ('maximize', 'minimize'), 'direction')
     file = Path(file).expanduser()
     if not file.parent.is_dir():
         raise FileNotFoundError(f'There is no folder {tilde(file.parent)}. '
                                 'Make it first.')
-    # since version 2.1, SQLAlchemy reads %20 as a space
-    path = quote(str(file)) if sqlalchemy.__version__ >= '2.1' else str(file)
-    if '?' in path:
-        raise ValueError(f'SQLAlchemy before version 2.1 cannot take the ? in '
-                         f'{tilde(file)}. Use another name.')
+    path = str(file).replace('%', '%25').replace('?', '%3F')   # as in an address
     with FileLock(file.with_name(f'.{file.name}.lock')):   # two may begin at once
         _check_database(file)
         study = optuna.create_study(

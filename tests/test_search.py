@@ -168,10 +168,8 @@ def test_a_study_whose_process_died_goes_on(tmp_path):
 def test_each_name_is_a_file_of_its_own(tmp_path):
     "An address may have signs that mean something: ?, # and %."
     import sqlalchemy
-    names = ['a b.db', 'a%20b.db', 'a#b.db', "it's.db"]
-    asks = os.name == 'posix' and 'a?b.db'
-    if asks and sqlalchemy.__version__ < '2.1': refuses(ValueError, lambda: open_study(tmp_path/asks), 'SQLAlchemy')
-    elif asks: names.append(asks)
+    names = ['a b.db', 'a#b.db', "it's.db"]
+    if sqlalchemy.__version__ >= '2.1': names += ['a%20b.db', 'a?b.db'][:1 + (os.name == 'posix')]   # before, a file with % in its name
     for k, name in enumerate(names): open_study(tmp_path/name).optimize(lambda trial: trial.suggest_float('lr', 0, 1), n_trials=k + 1)
     assert [len(open_study(tmp_path/name).trials) for name in names] == [k + 1 for k in range(len(names))]
     assert {f.name for f in tmp_path.glob('*.db')} == set(names)
