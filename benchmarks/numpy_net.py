@@ -9,6 +9,7 @@ let the rate fall evenly, so it gets the best constant one of RATES on the valid
 Each round times all of them, each in turn the first, in seconds of the processor; a pass is one epoch. Then the errors, means
 and standard deviations over the seeds of the rounds: 1 is what always the mean has on the training set."""
 import argparse, time, warnings
+from functools import partial
 from statistics import median
 
 from fastlessons.bikes import BikePrep, split_by_days
@@ -60,20 +61,18 @@ def pytorch(x, y, epochs, seed, dtype=torch.float64):
 
 def pytorch32(x, y, epochs, seed): return pytorch(x, y, epochs, seed, torch.float32)
 
-def sklearn(x, y, epochs, seed, lr=None):
+def sklearn(x, y, epochs, seed, lr):
     "Train scikit-learn's, which divides its decay by the size of the batch."
-    net = MLPRegressor(hidden_layer_sizes=HIDDEN, solver='sgd', alpha=WD*BS, batch_size=BS, learning_rate_init=lr or sklearn.lr,
+    net = MLPRegressor(hidden_layer_sizes=HIDDEN, solver='sgd', alpha=WD*BS, batch_size=BS, learning_rate_init=lr,
                        max_iter=epochs, momentum=MOMENTUM, nesterovs_momentum=False, tol=0, n_iter_no_change=epochs + 1, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', ConvergenceWarning)   # all passes were made, as asked
         return net.fit(x, y).predict, None
 
-WAYS = {'ours': ours, 'PyTorch': pytorch, 'PyTorch, float32': pytorch32, 'MLPRegressor': sklearn}
-
 def seconds_of(way, x, y, epochs, seed):
-    "Train once; return seconds of the processor a pass, what predicts, and the weights."
+    "Train once in a way; return seconds of the processor a pass, what predicts, and the weights."
     start = time.process_time()
-    predict, layers = WAYS[way](x, y, epochs, seed)
+    predict, layers = way(x, y, epochs, seed)
     return (time.process_time() - start)/epochs, predict, layers
 
 def check_same(a, b):
@@ -92,21 +91,22 @@ def main():
     parts = {'validation': valid, 'test': test}
     def errors(predict): return [prep.error(prep.bikes(predict(prep(rows).to_numpy())), rows) for rows in parts.values()]
     torch.set_num_threads(1)
-    took, found = {way: [] for way in WAYS}, {way: [] for way in WAYS}
     with threadpool_limits(1):
-        sklearn.lr = min(RATES, key=lambda lr: errors(sklearn(x, y, a.epochs, 0, lr)[0])[0])
-        for way in WAYS: seconds_of(way, x, y, 1, 0)   # imports and caches
+        lr = min(RATES, key=lambda lr: errors(sklearn(x, y, a.epochs, 0, lr)[0])[0])
+        ways = {'ours': ours, 'PyTorch': pytorch, 'PyTorch, float32': pytorch32, 'MLPRegressor': partial(sklearn, lr=lr)}
+        took, found = {way: [] for way in ways}, {way: [] for way in ways}
+        for way in ways.values(): seconds_of(way, x, y, 1, 0)   # imports and caches
         for i in range(a.rounds):
-            made, names = {}, list(WAYS)
+            made, names = {}, list(ways)
             for way in names[i % len(names):] + names[:i % len(names)]:
-                seconds, predict, made[way] = seconds_of(way, x, y, a.epochs, i)
+                seconds, predict, made[way] = seconds_of(ways[way], x, y, a.epochs, i)
                 took[way].append(seconds)
                 found[way].append(errors(predict))
             check_same(made['ours'], made['PyTorch'])
     print(f'{x.shape[0]:,} hours of {x.shape[1]} columns, {a.epochs} passes, medians of {a.rounds} rounds; ours and PyTorch end with the same '
-          f'weights; MLPRegressor with a rate of {sklearn.lr}')
+          f'weights; MLPRegressor with a rate of {lr}')
     print(f'{"":18}{"s a pass":>9}{"of ours":>9}   {"error, validation":20}{"error, test"}')
-    for way in WAYS:
+    for way in ways:
         mean, spread = np.mean(found[way], 0), np.std(found[way], 0, ddof=1) if a.rounds > 1 else (0, 0)
         ratio = median(s/o for s, o in zip(took[way], took['ours']))
         print(f'{way:18}{median(took[way]):9.4f}{ratio:9.2f}   ' + '   '.join(f'{m:.3f} ± {s:.3f}     ' for m, s in zip(mean, spread)))

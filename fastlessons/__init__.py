@@ -58,6 +58,15 @@ def _old(name):
         return (f'Since version 0.2.0 there is no {name}. Use {new}. CHANGELOG.md has '
                 'all names.')
 
+def _renamed(module):
+    "Return a module's `__getattr__`: it refuses old names, and says what to use now."
+    def find(name):
+        says = _old(f'{module}.{name}')
+        if not says: raise AttributeError(f'module {module!r} has no {name!r}')
+        # of an AttributeError, `from module import name` would drop the words
+        raise ImportError(says)
+    return find
+
 class _Moved(MetaPathFinder):
     "Refuse the old name of a module; asked only for what nobody else finds."
     def find_spec(self, name, path=None, target=None):

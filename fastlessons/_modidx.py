@@ -274,7 +274,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                   'fastlessons.core.look_up': ('lib/core.html#look_up', 'fastlessons/core.py'),
                                   'fastlessons.core.one_line': ('lib/core.html#one_line', 'fastlessons/core.py'),
                                   'fastlessons.core.progress': ('lib/core.html#progress', 'fastlessons/core.py'),
-                                  'fastlessons.core.renamed': ('lib/core.html#renamed', 'fastlessons/core.py'),
                                   'fastlessons.core.say': ('lib/core.html#say', 'fastlessons/core.py'),
                                   'fastlessons.core.tilde': ('lib/core.html#tilde', 'fastlessons/core.py'),
                                   'fastlessons.core.unfinished': ('lib/core.html#unfinished', 'fastlessons/core.py'),

@@ -17,7 +17,7 @@ from textwrap import fill
 from types import SimpleNamespace
 from urllib.parse import quote, urlsplit
 
-from . import __version__, check, core, course, data
+from . import __version__, _renamed, check, core, course, data
 from .course import Lesson, find_lesson, lessons
 from .run import FIRST_PICTURE, kill_is_ctrl_c, run_notebook
 from .sheets import write as sheets
@@ -805,5 +805,5 @@ def main(
     except (OSError, ValueError, RuntimeError) as e: return _say(e, 1)
 
 # %% ../nbs/lib/cli.ipynb #facbfd00
-__getattr__ = core.renamed(__name__)
+__getattr__ = _renamed(__name__)
 core.document(globals())

@@ -6,7 +6,7 @@
 __all__ = ['GAP', 'PLAIN', 'home', 'bundle', 'writable', 'with_our_bin', 'tilde', 'unfinished', 'atomic_write', 'Saved',
            'did_you_mean', 'check_name', 'get_column', 'check_rows', 'check_int', 'check_number', 'check_same_length',
            'check_same_rows', 'as_numbers', 'check_places', 'as_list', 'one_line', 'exact_key', 'in_order', 'distinct',
-           'look_up', 'say', 'progress', 'document', 'renamed']
+           'look_up', 'say', 'progress', 'document']
 
 # %% ../nbs/lib/core.ipynb #d44103be
 import codecs, json, math, numbers, operator, os, shutil, socket, sys, tempfile
@@ -17,7 +17,6 @@ from difflib import get_close_matches
 from inspect import cleandoc, isclass, isfunction, unwrap
 from itertools import compress, islice
 from pathlib import Path
-from . import _old
 
 # %% ../nbs/lib/core.ipynb #883fde1c
 def home()->Path: # `~/.fastlessons`, or the folder named by FASTLESSONS_HOME
@@ -637,17 +636,6 @@ def document(
     for cls in filter(isclass, mine):
         _add(cls, cls)
         for o, f in _methods(cls): _add(o, f)
-
-def renamed(
-    module:str, # its `__name__`
-)->'function': # for the module's `__getattr__`
-    "Make the old names of a module, in `fastlessons/__init__.py`, say what to use now."
-    def find(name):
-        says = _old(f'{module}.{name}')
-        if not says: raise AttributeError(f'module {module!r} has no {name!r}')
-        # of an AttributeError, `from module import name` would drop the words
-        raise ImportError(says)
-    return find
 
 # %% ../nbs/lib/core.ipynb #d931ebb5
 document(globals())

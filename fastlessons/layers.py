@@ -11,7 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .core import check_int, document, renamed
+from . import _renamed
+from .core import check_int, document
 from .simple import cnn as simple
 
 # %% ../nbs/lib/layers.ipynb #7065d319
@@ -106,5 +107,5 @@ def one_core()->'Iterator': # nothing; after it the number of cores is as before
     finally: torch.set_num_threads(n)
 
 # %% ../nbs/lib/layers.ipynb #57bdea40
-__getattr__ = renamed(__name__)
+__getattr__ = _renamed(__name__)
 document(globals())

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from .core import Saved, as_list, check_int, check_number, check_rows
 from .core import check_same_length, distinct, document, exact_key
-from .core import get_column, in_order, look_up, renamed
+from . import _renamed
+from .core import get_column, in_order, look_up
 from .tables import check_written, written
 from .train import Batches, OneCycle, accuracy, fit
 
@@ -546,7 +547,7 @@ class TabularRegressor(_Tabular):
                              'R2 needs numbers that differ.')
         return float(1 - ((y-p)**2).sum()/((y-y.mean())**2).sum())
 
-__getattr__ = renamed(__name__)
+__getattr__ = _renamed(__name__)
 
 # %% ../nbs/lib/tabular.ipynb #4b8be72d
 document(globals())

@@ -187,16 +187,14 @@ def lesson_links(name, up):
     links = [f'{what} in [lesson {n}]({up}{file})' for what, n, file in lessons]
     return f' {", ".join(links).capitalize()}.' if links else ''
 
-def page_of_module(name, made):
-    "Return where the page of a module is, in the folder lib."
-    if not made.is_relative_to(NBS/'lib'): return Path('lessons', f'{name}.md')
-    return made.relative_to(NBS/'lib').with_suffix('.md')
-
 def module_page(name, made, out):
-    """Write the page of a module.
+    """Write the page of a module; return where it is, in the folder lib.
 
     The map leads to it: a menu with all of them would be on every page."""
-    folder, path = out/'lib', page_of_module(name, made)
+    folder = out/'lib'
+    path = Path('lessons', f'{name}.md')   # a lesson makes it, or else:
+    if made.is_relative_to(NBS/'lib'):
+        path = made.relative_to(NBS/'lib').with_suffix('.md')
     up = '../'*len(path.parts)
     place = made.relative_to(NBS).as_posix()
     target = github(f'nbs/{place}') if place[:4] == 'lib/' else up + place
@@ -214,16 +212,15 @@ Made by [{place}]({target}).{lesson_links(name, up)}
    :members:
 ```
 """, encoding='utf-8')
+    return path
 
 def reference(out):
     "Write a page for each module, and the map of all."
     index = nbformat.read(NBS/'lib/index.ipynb', 4).cells[0].source
     table = LINK.sub(link_from('lib'), maintain.library_map(NBS/'lib'))
     for name, source in maintain.modules().items():
-        made = maintain.maker(name, source)
-        module_page(name, made, out)
+        page = module_page(name, maintain.maker(name, source), out).as_posix()
         name = name.removesuffix('.__init__')
-        page = page_of_module(name, made).as_posix()
         table = table.replace(f'\n| `{name}` |', f'\n| [`{name}`]({page}) |')
     (out/'lib/index.md').write_text(f'{index}\n\n{table}\n', encoding='utf-8')
 

@@ -17,6 +17,9 @@ echo "$*" >> asked.txt
 case "$*" in *--dry-run*) if [ -n "$CLOSED" ]; then echo "error: dns" >&2; exit 2; fi;; esac
 '''
 
+# `make test` runs these tests, and hands its own flags on
+ENV = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
+
 @pytest.fixture
 def make(tmp_path):
     "Return a function that runs make's installation with a fake Python and a fake uv: what it prints, what uv was asked for."
@@ -28,7 +31,7 @@ def make(tmp_path):
         (tmp_path/'fake'/name).chmod(0o755)
     def f(*args, closed=''):
         cmd = ['make', '.venv/ready', f'PYTHON={tmp_path}/fake/python', *args]
-        env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'TORCH', 'CONSTRAINTS')}
+        env = {k: v for k, v in ENV.items() if k not in ('TORCH', 'CONSTRAINTS')}
         r = subprocess.run(cmd, cwd=tmp_path, env=dict(env, CLOSED=closed), capture_output=True, text=True)
         assert r.returncode == 0, r.stderr
         return r.stdout, (tmp_path/'asked.txt').read_text().splitlines()
@@ -75,8 +78,7 @@ def test_help_names_each_target_that_people_need():
 @pytest.mark.parametrize('words, instead', [(['lesson', '07'], '07'), (['lesson', '12'], '12'), (['lesson', 'P1'], 'P1')], ids=['07', '12', 'P1'])
 def test_a_lesson_without_n(words, instead):
     "`make lesson 07` ran lesson 01 for minutes, and then found no target 07."
-    env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}   # `make test` runs this test
-    done = subprocess.run(['make', '-n', *words], cwd=ROOT, env=env, capture_output=True, text=True)
+    done = subprocess.run(['make', '-n', *words], cwd=ROOT, env=ENV, capture_output=True, text=True)
     assert done.returncode == 2 and not done.stdout and f'make lesson N={instead}.' in done.stderr
 
 @pytest.mark.parametrize('words, runs', [(['lab', 'ARGS=--no-browser --port=9'], 'lab --no-browser --port=9'), (['lesson', 'N=02'], 'run 02 --show')], ids=['lab', 'lesson'])
@@ -88,5 +90,4 @@ def test_make_runs_the_command(tmp_path, words, runs):
     (tmp_path/'.venv/bin/fastlessons').write_text('#!/bin/sh\necho "$@"\n')
     (tmp_path/'.venv/bin/fastlessons').chmod(0o755)
     (tmp_path/'.venv/ready').touch()
-    env = {k: v for k, v in os.environ.items() if k not in ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS')}
-    assert subprocess.run(['make', '-s', *words], cwd=tmp_path, env=env, capture_output=True, text=True, check=True).stdout == f'{runs}\n'
+    assert subprocess.run(['make', '-s', *words], cwd=tmp_path, env=ENV, capture_output=True, text=True, check=True).stdout == f'{runs}\n'

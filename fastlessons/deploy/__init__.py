@@ -6,9 +6,6 @@
 __all__ = []
 
 # %% ../../nbs/lib/deploy/init.ipynb #ba10c20d
-from .. import _old   # not `core.renamed`: an app needs no fastcore
+from .. import _renamed
 
-def __getattr__(name):
-    says = _old(f'{__name__}.{name}')
-    if says: raise ImportError(says)
-    raise AttributeError(f'module {__name__!r} has no {name!r}')
+__getattr__ = _renamed(__name__)

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 
+from .. import _renamed
 from ..core import (Saved, as_list, check_int, check_number,
-                              check_same_length, document, progress, renamed)
+                              check_same_length, document, progress)
 from ..layers import fast_bf16
 from ..simple.nlp import average
 from .clean import as_texts, check_text, check_texts, only_texts
@@ -430,7 +431,7 @@ class TextClassifier(Saved):
         model.to(default_device())
         return cls()._take(model, tok, about['classes'], about['max_len'])
 
-__getattr__ = renamed(__name__)
+__getattr__ = _renamed(__name__)
 
 # %% ../../nbs/lib/text/encoder.ipynb #091e9f29
 document(globals())

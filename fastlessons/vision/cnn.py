@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..core import as_list, check_int, check_name, check_same_length
-from ..core import document, renamed
+from .. import _renamed
+from ..core import document
 from .picture_files import eight_bits
 from ..layers import fast_bf16, out_size
 from ..plots import label_lines
@@ -466,5 +467,5 @@ def cover_places(
     return xb*F.interpolate(left.view_as(maps)[:, None], size=xb.shape[-2:])
 
 # %% ../../nbs/lib/vision/cnn.ipynb #625543b8
-__getattr__ = renamed(__name__)
+__getattr__ = _renamed(__name__)
 document(globals())
