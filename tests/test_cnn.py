@@ -241,7 +241,7 @@ def test_flip_mirrors_about_half():
 
 def test_validation_is_never_changed():
     x, y = digits()
-    dls = pic_dls(x, y, x, y, bs=8, shift=2, flip=True)
+    dls = pic_dls(x, y, x, y, bs=8, shift=2, flip=True, device=torch.device('cpu'))
     assert torch.equal(torch.cat([xb for xb, _ in dls.valid]), x)
     assert torch.equal(torch.cat([xb for xb, _ in dls.train.new(shuffle=False)]), x)
     assert not torch.equal(torch.cat([xb for xb, _ in dls.train.new()]), x)
@@ -303,7 +303,7 @@ def test_stats_are_right():
     seen = []
     class Watch(Callback):
         def after_pred(self):
-            if self.training: seen.append(self.learn.pred.detach())
+            if self.training: seen.append(self.learn.pred.detach().cpu())
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.ReLU(), nn.Linear(3, 2))
     last = nn.Sequential(*model, nn.Identity())
     learn = quiet(learner(LayerStats([last[-1]], lim=(-3, 3)), Watch(), model=last))

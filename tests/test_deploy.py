@@ -54,7 +54,7 @@ def make_learner(dls, net=None, **kwargs):
 def settle(learn):
     for m in learn.model.modules():
         if hasattr(m, 'momentum'): m.momentum = None   # keep the plain mean of all batches
-    learn.model.train()
+    learn.model.to(learn.dls.device).train()
     with torch.no_grad():
         for xb, _ in learn.dls.valid: learn.model(xb)
     learn.model.eval()
@@ -153,7 +153,7 @@ def by_steps(dls, size):
     x = torch.from_numpy(np.stack([runtime._cut(runtime._picture(f), *deploy._item_rule(learn)) for f in dls.valid_ds.items[:8]]))
     ours = x.permute(0, 3, 1, 2).float()
     for step in deploy._batch_steps(learn, size): ours = step(ours)
-    return ours, dls.valid.one_batch()[0].as_subclass(torch.Tensor)
+    return ours, dls.valid.one_batch()[0].as_subclass(torch.Tensor).cpu()
 
 BATCH = dict(nothing=[], norm=[MEAN_STD], augment=aug_transforms(), presize=[*aug_transforms(size=96), MEAN_STD], by_three=aug_transforms(size=64),
     oblong=aug_transforms(size=(96, 60)), bigger=aug_transforms(size=260, align_corners=False), crops=aug_transforms(size=128, min_scale=.5),

@@ -458,7 +458,8 @@ def test_file_with_odd_names_and_classes(tmp_path):
 
 @pytest.mark.parametrize('names', [dict(a=('price', 'mean'), word=('sold', 'how')), dict(a=pd.Timestamp('2024-01-01'), word=''), dict(a=0, word=7), dict(a=1.5, word=pd.Interval(0, 1)), dict(word='\ud83d')], ids=str)
 def test_names_that_are_no_text_come_back(tmp_path, names):
-    df = table().rename(columns=names)
+    df = table()
+    df.columns = pd.Index([names.get(c, c) for c in df], dtype=object, tupleize_cols=False)   # as text, pyarrow refuses half a letter
     if ('price', 'mean') in df: df.columns = pd.MultiIndex.from_tuples([c if isinstance(c, tuple) else (c, '') for c in df.columns])
     y = df[('yes', '') if df.columns.nlevels > 1 else 'yes']
     m = TabularClassifier([names['word']], [names.get('a', 'a')], layers=[np.int64(8)], drop=np.float32(.25), seed=np.int64(1)).fit(df, y, epochs=1, show=False)

@@ -155,7 +155,7 @@ def test_the_fast_body_gives_the_same_features(folder):
     body = create_body(resnet18(), pretrained=False).eval()
     for m in body.modules():
         if isinstance(m, nn.BatchNorm2d): m.running_mean.uniform_(-.1, .1); m.running_var.uniform_(.5, 2)
-    x = dls.valid.one_batch()[0].as_subclass(torch.Tensor)
+    x = dls.valid.one_batch()[0].as_subclass(torch.Tensor).cpu()
     net = engine._fast_copy(nn.Sequential(body, AdaptiveConcatPool2d(), Flatten()), torch.device('cpu'))
     with torch.no_grad():
         ours = net(x.to(next(net.parameters()).dtype)).float()
