@@ -24,6 +24,7 @@ from conftest import refuses
 pytest.importorskip('onnxruntime', reason="needs the extra 'onnx'")
 pytest.importorskip('onnxscript', reason="needs the extra 'onnx'")
 ROOT = Path(__file__).resolve().parent.parent
+torch.backends.cudnn.allow_tf32 = False   # on a graphics card, too, convolutions to the last digit
 MEAN_STD = Normalize.from_stats(*imagenet_stats, cuda=False)
 
 @pytest.fixture(scope='session')
