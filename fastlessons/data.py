@@ -132,7 +132,7 @@ DATASETS = dict(
         },
         sample=_WHOLE),
     cifar10=_CIFAR,
-    tiny=replace(_CIFAR, title='CIFAR-10, or a harder sample', lessons=('14',),
+    tiny=replace(_CIFAR, title='CIFAR-10: with a harder sample', lessons=('14',),
                  drawn='ten kinds of drawn things: turned, half hidden, in bad light'),
     flowers=DataSet(
         title='Flowers: photos of five kinds',

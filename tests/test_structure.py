@@ -219,6 +219,17 @@ def test_what_the_first_cell_installs_comes_from_one_place(tmp_path):
         nbformat.write(nb, tmp_path/'07_fake.ipynb')
         assert maintain.installer(tmp_path/'07_fake.ipynb').splitlines()[-1] == f'    %pip install -q {what}'
 
+def test_other_seeds_are_those_of_training_and_not_of_the_data():
+    "`spread.py` moves each seed that a network is begun or trained with; a generator of its own draws data."
+    sys.path.insert(0, str(ROOT/'tools'))
+    import spread
+    for old, new in (('torch.manual_seed(0)', 'torch.manual_seed(0+9)'), ('    torch.manual_seed(seed)   # the start', '    torch.manual_seed(seed+9)   # the start'),
+                     ('def f(net, seed=0): pass', 'def f(net, seed=0+9): pass'), ('rand(3, generator=torch.manual_seed(seed))',)*2, ('seeds = 3',)*2):
+        assert spread.other_seeds(old, 9) == new
+    for n in ('13_deep', '14_cifar'):
+        where = [c for c in code(read(ROOT/f'nbs/{n}.ipynb')) if 'manual_seed(seed)' in c.source]
+        assert where and all('manual_seed(seed+9)' in spread.other_seeds(c.source, 9) for c in where)
+
 @every(LESSONS + [ROOT/'nbs/lib/plots.ipynb', ROOT/'nbs/lib/drawings.ipynb'])
 def test_pictures(path):
     found = [*about_pictures(read(path))]

@@ -13,7 +13,7 @@ import nbformat
 ROOT = Path(__file__).resolve().parent.parent
 LEAST = .003   # half the width of a band at least: a rounding, or one row of many
 SEEDS = [re.compile(r'(?<!generator=)(?<!generator=torch\.)\b'
-                    r'((?:set|manual)_seed\()(\d+)'),
+                    r'((?:set|manual)_seed\()(\d+|seed\b)'),
          re.compile(r'(\b[A-Z]\w*\([^()]*\bseed=)(\d+|s\b)'),   # of a model
          re.compile(r'((?:Forest|Boosting)\w*\([^()]*\brandom_state=)(\d+)'),
          re.compile(r'(def \w+\([^()]*\bseed=)(\d+)'),   # of a function that trains

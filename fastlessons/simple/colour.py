@@ -19,8 +19,9 @@ def patterns(
     many:int=400, # look at the patches of so many pictures
 )->tuple: # how much patches vary along each pattern (k,), patterns (k,k) as rows
     "Find the patterns in which patches differ, most important first."
-    patches = F.unfold(x[:many], ks, stride=2).transpose(1, 2).flatten(0, 1)
+    patches = F.unfold(x[:many], ks, stride=2).transpose(1, 2).flatten(0, 1)   # rows
     patches = patches - patches.mean(0)
+    # eigh finds the directions, least important first, and how much patches vary there
     vary, rows = torch.linalg.eigh(patches.T@patches/len(patches))
     return vary.flip(0).clamp(min=0), rows.T.flip(0)
 
