@@ -21,8 +21,9 @@ def start(path, values):
     for c in nbformat.read(path, 4).cells:
         if c.cell_type != 'code': continue
         for n in ast.parse(re.sub(r'^( *)[%!].*', r'\1pass', c.source, flags=re.M)).body:   # without %magic and !command
-            name = getattr(n, 'name', None) or isinstance(n, ast.Assign) and getattr(n.targets[0], 'id', None)
-            if isinstance(n, (ast.Import, ast.ImportFrom)) or name in values:
+            made = {getattr(n, 'name', None)}
+            if isinstance(n, ast.Assign): made |= {t.id for t in ast.walk(n.targets[0]) if isinstance(t, ast.Name)}
+            if isinstance(n, (ast.Import, ast.ImportFrom)) or made & set(values):
                 exec(compile(ast.Module([n], []), path.name, 'exec'), ns)
     return ns
 
@@ -155,6 +156,18 @@ def test_11_own_operation(monkeypatch, capsys):
     ns = {k: v for k, v in vars(autograd).items() if not k.startswith('__')}   # what the lesson's exported cells define
     for code in codes: exec(code, ns)
     assert np.mean((ns['error'].data)**2) < .01   # of a variance of one half
+
+def test_13_own_activation(tmp_path, monkeypatch, capsys):
+    "The text says what one will see for tanh: 1/√n sinks, slowly."
+    ns = run('13', tmp_path, monkeypatch, values=('digits', 'mean', 'x', 'start_by', 'spread', 'deep', 'size_of'))
+    small, usual, large = ns['sizes_of'].values()
+    assert small[-1] < .001 < .05 < usual[-1] < usual[9] < usual[0] and large[-1] > .4
+    run('13', tmp_path, monkeypatch, ('act = nn.Tanh', 'act = nn.GELU'), values=('digits', 'mean', 'x', 'start_by', 'spread', 'deep', 'size_of'))
+
+def test_14_own_pictures(things, tmp_path, monkeypatch, capsys):
+    ns = run('14', tmp_path, monkeypatch, ('/where/it/is', str(things)), values=('path', 'x_bytes', 'pics', 'n', 'train', 'right', 'mirrored', 'cropped', 'change'))
+    assert ns['kinds'] == ['car', 'umbrella'] and ns['own'].shape == (40, 3, 32, 32)
+    assert capsys.readouterr().out.splitlines()[-1].endswith('of 8 pictures')
 
 def test_16_own_text(tmp_path, monkeypatch, capsys):
     from fastlessons.samples.world import make_world

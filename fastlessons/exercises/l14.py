@@ -65,7 +65,7 @@ def five_batches()->'np.ndarray': # the axes (5, 8)
     fig, axs = plt.subplots(5, 8, figsize=(6.6, 5.2))
     for row, (name, (change, by, _)) in zip(axs, _WHO.items()):
         for k, (ax, pic) in enumerate(zip(row, change(x))):
-            ax.imshow(pic.permute(1, 2, 0), vmin=0, vmax=1)
+            ax.imshow(pic.permute(1, 2, 0).numpy(), vmin=0, vmax=1)
             ax.set_title(TINY[y[some[(k + by) % len(some)]]], size=9, pad=2)
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
