@@ -159,6 +159,8 @@ class RNN(nn.Module):
             if name.startswith('weight_hh'):   # one gate after the other
                 for gate in p.detach().chunk(4): nn.init.orthogonal_(gate)
             if name.startswith('bias_ih'): nn.init.ones_(p.detach().chunk(4)[1])
+        # what is read speaks louder than in PyTorch's start: sums of size 3, there .3
+        nn.init.normal_(self.lstm.weight_ih_l0, std=3/math.sqrt(n_emb))
         self.memory = None   # of each stream; None: nothing was read yet
 
     # ids (bs, n) -> scores (bs, tokens, n)
