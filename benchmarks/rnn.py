@@ -27,7 +27,7 @@ import numpy as np, pandas as pd, torch
 from torch import nn
 
 PARTS = 'step', 'scenes', 'text', 'series'
-SCENES = dict(epochs=7, lr=5e-3, bs=4)   # of lesson 15
+SCENES = dict(epochs=8, lr=5e-3, bs=4)   # of lesson 15
 NOVEL = dict(bs=32, seq_len=64, wd=.01)
 
 def clock(f):
@@ -139,7 +139,7 @@ def main():
     p.add_argument('--data', default='sample', help="'sample', 'full' or a folder with the real sets")
     p.add_argument('--only', nargs='+', choices=PARTS, default=PARTS)
     p.add_argument('--hidden', type=int, nargs='+', help='numbers in the memory of each network; 128 for the scenes, 256 and 512 for a novel')
-    p.add_argument('--epochs', type=int, nargs='+', help='passes of each network; 7 for the scenes, 2 and 3 for a novel')
+    p.add_argument('--epochs', type=int, nargs='+', help='passes of each network; 8 for the scenes, 2 and 3 for a novel')
     a = p.parse_args()
     torch.set_num_threads(1)
     if 'step' in a.only: step()
@@ -147,7 +147,7 @@ def main():
     if 'text' in a.only:
         path = get_data('anna', a.data)
         known = is_sample(path)
-        text(path, [*zip(a.hidden or ([128] if known else [256, 512]), a.epochs or ([7] if known else [2, 3]), strict=True)])
+        text(path, [*zip(a.hidden or ([128] if known else [256, 512]), a.epochs or ([8] if known else [2, 3]), strict=True)])
     if 'series' in a.only: series(get_data('prices', a.data))
 
 if __name__ == '__main__': main()
