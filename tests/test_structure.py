@@ -158,6 +158,7 @@ def about_size(nb):
     if statistics.median(statements(c) for c in code(nb) if c not in exported) > 4: yield 'half of the code cells have more than 4 lines'
     for c in code(nb):
         if re.search(r'KAGGLE_|COLAB_|google\.colab|cuda\.is_available', c.source): yield f'the cell asks where it runs: {c.source[:60]}'
+        if re.search(r'\blearn\.model\((?!xb\))', c.source): yield f'the network may be on a graphics card, and these numbers are not; see learn.model.cpu(): {c.source[:60]}'
 
 def about_exercises(nb, name):
     calls = [n for c in code(nb) for n in re.findall(r"^\s*exercise\(['\"]([^'\"]+)", c.source, re.M)]
@@ -301,7 +302,7 @@ MISTAKES = {
     'badge that leads to https://kaggle': edit(0, 'welcome?src', 'x'), 'not one line': edit(0, '· **Needs**', '\n\n**Needs**'), '2 things': edit(0, '\n- c', ''),
     'exercises [\'07.1\', \'07.2\', \'08.3\']': edit(12, '07.3', '08.3'), 'exercises [\'07.1\', \'07.2\']': edit(12, 'exercise', 'print'), 'outside': swap(8, 12),
     'no result is recorded': edit(5, 'record', 'print'), '4 questions': edit(13, '5. Why 5?', 'Why'), '5 questions and 4 folded': edit(13, '5?\n\n<details>', '5?\n\n<p>'),
-    'asks where it runs': edit(2, 'x+0', 'torch.cuda.is_available()'), 'more than 4 lines': lambda nb: [c.update(source='x\n'*5) for c in nb.cells[1:5]+nb.cells[7:9]],
+    'asks where it runs': edit(2, 'x+0', 'torch.cuda.is_available()'), 'may be on a graphics card': edit(2, 'x+0', 'learn.model(x)'), 'more than 4 lines': lambda nb: [c.update(source='x\n'*5) for c in nb.cells[1:5]+nb.cells[7:9]],
     'lines of code: two lessons': edit(2, 'x+0', 'y = 0\n'*225+'x+0'),
     'lines that are exported': edit(2, 'x+0', '#| export\n'+'y = 0\n'*91),
 }
