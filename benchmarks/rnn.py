@@ -85,36 +85,37 @@ def text(path, sizes):
     files = [path/name for name in ('anna.txt', 'scenes.txt') if (path/name).exists()]
     words, known = read_text(files[0]), is_sample(path)
     cut = words.rindex('\n\n', 0, len(words)*9//10) + 2
-    train_on, test = words[:cut], words[cut:]
-    on = f'{files[0].stem}, {len(train_on):,} characters, {len(test):,} held out'
+    train, test = words[:cut], words[cut:]
+    on = f'{files[0].stem}, {len(train):,} characters, {len(test):,} held out'
     floor = floor_of(test) if known else None
     print(f'{on}; the floor is {floor:.4f}' if known else on)
     first = test[:test.index('\n\n') + 2]
     def right(model): return f', {np.mean([not f for f in judge_scenes(model.generate(first, 12000))[1:]]):.0%} of its scenes are right' if known else ''
     for order in (5, 8, 9):
-        seconds, count = clock(lambda: NGram(order).fit(train_on, also=words))
+        seconds, count = clock(lambda: NGram(order).fit(train, also=words))
         nats = count.nats(test)
         print(f'counting, order {order}: {nats.mean():.4f} nats, {nats.mean()/math.log(2):.3f} bits, {seconds:.1f} s{right(count)}', flush=True)
     cbs = [Device('cpu', bf16=True)] if not known and fast_bf16() else []
-    def train(hidden, n, kind=LanguageModel):
+    def learn(hidden, n, kind=LanguageModel):
         how = SCENES if known else dict(lr=1e-2*(256/hidden)**.5, **NOVEL)   # a larger network takes smaller steps
         model = kind(hidden, 32 if known else 64)
-        seconds, _ = clock(lambda: model.fit(train_on, also=words, cbs=cbs, **{**how, 'epochs': n}))
+        seconds, _ = clock(lambda: model.fit(train, also=words, cbs=cbs, **{**how, 'epochs': n}))
         return seconds, model, model.nats(test)
-    loud = []
+    losses = []
     for hidden, n in sizes:
-        seconds, model, net = train(hidden, n)
+        seconds, model, net = learn(hidden, n)
         share, best = chosen(nats, net)
+        both = mixed(nats, net, .5).mean()
         print(f'network of {hidden}{", bfloat16"*len(cbs)}, {n} passes: {net.mean():.4f} nats, {net.mean()/math.log(2):.3f} bits, {seconds:.0f} s, '
-              f'{n*len(train_on)/seconds:,.0f} characters a second{right(model)}'
+              f'{n*len(train)/seconds:,.0f} characters a second{right(model)}'
               + (f', {net.mean()/floor:.3f} of the floor' if known else ''))
-        print(f'  half and half with counting, order 9: {mixed(nats, net, .5).mean():.4f} nats; with {share:.0%} of the network: {best:.4f}', flush=True)
+        print(f'  half and half with counting, order 9: {both:.4f} nats; with {share:.0%} of the network: {best:.4f}', flush=True)
         print(f'=> nats: network of {hidden} in {seconds:.0f} s, counting of order 9 | {on} | {net.mean():.3f} | {nats.mean():.3f} | {nats.mean()/net.mean():.2f}')
-        print(f'=> nats: their mixture, counting | {on} | {mixed(nats, net, .5).mean():.3f} | {nats.mean():.3f} | {nats.mean()/mixed(nats, net, .5).mean():.2f}', flush=True)
-        loud.append(net.mean())
+        print(f'=> nats: their mixture, counting | {on} | {both:.3f} | {nats.mean():.3f} | {nats.mean()/both:.2f}', flush=True)
+        losses.append(net.mean())
     hidden, n = sizes[0]
-    quiet = train(hidden, n, Quiet)[2].mean()
-    print(f'=> nats: our first weights for what is read, PyTorch\'s | network of {hidden}, {n} passes, {on} | {loud[0]:.3f} | {quiet:.3f} | {quiet/loud[0]:.2f}')
+    quiet = learn(hidden, n, Quiet)[2].mean()
+    print(f'=> nats: our first weights for what is read, PyTorch\'s | network of {hidden}, {n} passes, {on} | {losses[0]:.3f} | {quiet:.3f} | {quiet/losses[0]:.2f}')
 
 def series(path):
     table = pd.read_csv(next(path.glob('*.csv')))

@@ -12,9 +12,9 @@ import numpy as np, pandas as pd, torch
 from torch import nn
 from torch.nn import functional as F
 
+from . import _renamed
 from .core import Saved, as_list, check_int, check_number, check_rows
 from .core import check_same_length, distinct, document, exact_key
-from . import _renamed
 from .core import get_column, in_order, look_up
 from .tables import check_written, written
 from .train import Batches, OneCycle, accuracy, fit

@@ -196,6 +196,13 @@ def test_it_starts_with_open_gates():
     table = net.lstm.weight_hh_l0.chunk(4)[1]
     assert (bias[1] == 1).all() and (bias[0] != 1).all() and torch.allclose(table@table.T, torch.eye(16), atol=1e-5)
 
+def test_what_is_read_speaks_loud():
+    "The sums of what is read have a size of 3, with few numbers for a token and with many."
+    for n_emb in (8, 128):
+        net = RNN(60, 32, n_emb)
+        with torch.no_grad(): sums = net.emb.weight@net.lstm.weight_ih_l0.T
+        assert sums.std().item() == pytest.approx(3, rel=.25)
+
 def test_a_long_text_is_read_in_parts(model):
     "The parts know what came before: the nats are those of reading in one go."
     text = TEXT*2

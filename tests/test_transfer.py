@@ -112,10 +112,10 @@ def test_no_picture_left_is_an_error(tmp_path):
 def test_it_learns_and_leaves_a_normal_learner(folder, tmp_path):
     set_seed(0)
     learn = vision_learner(shape_dls(folder), resnet18, pretrained=False, metrics=error_rate)
-    before = {k: v.clone() for k, v in learn.model[0].state_dict().items()}
+    before = {k: v.clone().cpu() for k, v in learn.model[0].state_dict().items()}
     tune(learn, epochs=20)
     assert TOLD['error_rate'] == 0 and same_as_validate(learn)
-    assert all(torch.equal(v.cpu(), before[k].cpu()) for k, v in learn.model[0].state_dict().items()), 'the body changed'
+    assert all(torch.equal(v.cpu(), before[k]) for k, v in learn.model[0].state_dict().items()), 'the body changed'
     assert learn.predict(folder/'Disc_1.jpg')[0] == 'True'
     learn.path = tmp_path
     learn.export()
@@ -125,7 +125,7 @@ def test_it_learns_and_leaves_a_normal_learner(folder, tmp_path):
         learn.fine_tune(1)
         learn.unfreeze()
         learn.fit_one_cycle(1, slice(1e-5, 1e-4))
-    assert any(not torch.equal(v.cpu(), before[k].cpu()) for k, v in learn.model[0].state_dict().items()), 'the body was not tuned further'
+    assert any(not torch.equal(v.cpu(), before[k]) for k, v in learn.model[0].state_dict().items()), 'the body was not tuned further'
     plt.close('all')
 
 @pytest.mark.parametrize('tfm', [Resize(SIZE), Resize(SIZE, ResizeMethod.Squish), Resize(SIZE, ResizeMethod.Pad),

@@ -16,8 +16,8 @@ from fastai.callback.hook import Hooks
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..core import as_list, check_int, check_name, check_same_length
 from .. import _renamed
+from ..core import as_list, check_int, check_name, check_same_length
 from ..core import document
 from .picture_files import eight_bits
 from ..layers import fast_bf16, out_size
